@@ -1,0 +1,71 @@
+"""Which words stand where: distinct words, words shared between splits, and whether a sampled name is new."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.corpus import Corpus
+from data.splits import SPLITS, Splits
+
+_MULTIPLIERS = np.random.Generator(np.random.PCG64(27)).integers(1 << 63, size=1 << 16, dtype=np.uint64) * 2 + 1
+_CHUNK_WORDS = 1 << 17
+
+
+def word_hashes(corpus: Corpus) -> NDArray[np.uint64]:
+    """A 64-bit hash of every word, (words,). Equal words have equal hashes; among ten million distinct words
+    any two share one with a chance of about 1 in 100,000.
+    """
+    hashes = np.empty(len(corpus), dtype=np.uint64)
+    for begin in range(0, len(corpus), _CHUNK_WORDS):
+        offsets = corpus.offsets[begin : begin + _CHUNK_WORDS + 1]
+        codes = corpus.codes[offsets[0] : offsets[-1]]
+        starts = offsets[:-1] - offsets[0]
+        place = np.arange(len(codes)) - np.repeat(starts, np.diff(offsets))
+        mixed = (codes.astype(np.uint64) + np.uint64(1)) * _MULTIPLIERS[place & 0xFFFF]
+        mixed ^= mixed >> np.uint64(32)
+        hashes[begin : begin + len(starts)] = np.add.reduceat(mixed, starts)
+    return hashes
+
+
+class WordIndex:
+    """Looks words up in the splits of a corpus."""
+
+    def __init__(self, splits: Splits) -> None:
+        self._splits = splits
+        self._corpus = splits.corpus
+        self._hashes = word_hashes(splits.corpus)
+
+    @cached_property
+    def distinct(self) -> int:
+        return len(np.unique(self._hashes))
+
+    def shared_with_train(self, name: str) -> int:
+        """How many words of a split (repeats counted) also stand in train."""
+        mine = self._hashes[self._splits.named(name).order]
+        return int(np.isin(mine, self._hashes[self._splits.train.order]).sum())
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[Any], NDArray[np.uint8]]:
+        split_of = np.empty(len(self._hashes), dtype=np.uint8)
+        for number, (_, split) in enumerate(self._splits):
+            split_of[split.order] = number
+        order = np.lexsort((split_of, self._hashes))  # equal words: train first, then dev, then test
+        return self._hashes[order], order, split_of
+
+    def find(self, word: str) -> str | None:
+        """The first of train, dev and test that holds ``word``; None for a new one."""
+        if not word:
+            return None
+        codes = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        wanted = word_hashes(Corpus("", codes, np.array([0, len(codes)])))[0]
+        hashes, order, split_of = self._sorted
+        at = int(np.searchsorted(hashes, wanted))
+        while at < len(hashes) and hashes[at] == wanted:
+            if self._corpus.word(order[at]) == word:
+                return SPLITS[split_of[order[at]]]
+            at += 1
+        return None

@@ -1,0 +1,76 @@
+"""The contract every model keeps, so that one trainer, one evaluation and one sampler serve them all.
+
+A model takes integer contexts and returns logits; its loss is cross entropy in nats. Three kinds differ only in what
+a row of their data is and in how they learn:
+
+- window models see ``block_size`` ids and make one prediction a row (the MLP of Bengio et al. 2003);
+- sequence models predict at every position of a row (RNN, Transformer: makemore.py);
+- counting models learn by counting, in one pass, without gradients (bigrams).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BOUNDARY = 0  # the id before and after every word
+IGNORED = -1  # the target of a position that is no prediction
+
+Layout = Literal["window", "sequence"]
+
+
+class LanguageModel(nn.Module, ABC):
+    """Next-character prediction.
+
+    vocab_size: number of ids V, the boundary (0) among them
+    block_size: how many ids of context a prediction sees, at most
+    layout: "window", contexts (rows, block_size) with logits (rows, V) and targets (rows,); or
+        "sequence", contexts (rows, T) with logits (rows, T, V) and targets (rows, T), T up to block_size
+    """
+
+    layout: ClassVar[Layout] = "window"
+
+    def __init__(self, vocab_size: int, block_size: int) -> None:
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.block_size = block_size
+
+    @abstractmethod
+    def forward(self, contexts: Tensor) -> Tensor:
+        """Logits of the next id: int64 (rows, T) to (rows, V) or (rows, T, V), by ``layout``."""
+
+    def loss(self, contexts: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        """Cross entropy in nats over all predictions; targets that are IGNORED do not count."""
+        logits = self(contexts).flatten(0, -2)
+        targets = targets.flatten()
+        if self.layout == "window":  # no padding in windows: sparing the ignore_index mask is faster
+            return F.cross_entropy(logits, targets, reduction=reduction)
+        return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction=reduction)
+
+    def next_logits(self, histories: Tensor) -> Tensor:
+        """Logits of what follows each history: int64 (rows, L), any L from 0 on, to (rows, V).
+
+        A history is what a word has so far; what came before it is the boundary.
+        """
+        length = histories.shape[1]
+        if self.layout == "window":
+            kept = histories[:, max(0, length - self.block_size) :]
+            return torch.as_tensor(self(F.pad(kept, (self.block_size - kept.shape[1], 0), value=BOUNDARY)))
+        started = F.pad(histories, (1, 0), value=BOUNDARY)[:, -self.block_size :]
+        return torch.as_tensor(self(started)[:, -1])
+
+    def parameter_count(self) -> int:
+        """Numbers that are learnt."""
+        return sum(p.numel() for p in self.parameters())
+
+
+class CountingModel(LanguageModel):
+    """A model whose training is one pass of counting."""
+
+    @abstractmethod
+    def observe(self, contexts: Tensor, targets: Tensor) -> None:
+        """Add rows to the counts; contexts (rows, block_size), targets (rows,)."""

@@ -1,0 +1,94 @@
+"""The command `makemore-tui`: its subcommands, its one-line errors and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from data.corpus import CorpusError
+from data.vocabulary import VocabularyError
+from tui_mm import __version__
+from tui_mm.cli.data import data_group
+from tui_mm.cli.help import PagedGroup
+from tui_mm.cli.runs import runs_group
+from tui_mm.cli.sample import eval_command, sample_command
+from tui_mm.cli.sweep import sweep_command
+from tui_mm.cli.train import resume_command, train_command
+from tui_mm.config import ConfigError
+from tui_mm.runs.home import RunError
+from tui_mm.text import printable
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+_USER_ERRORS = ("SamplingError", "DeviceError")  # by name: their modules import torch
+
+
+@click.group(
+    cls=PagedGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    examples=(
+        ("makemore-tui", "train on the bundled names, about ten seconds"),
+        ("makemore-tui train --data words.txt", "train on your own list, one word a line"),
+        ("makemore-tui train --preset lecture", "the lecture's last model"),
+        ("makemore-tui sample last --prefix em", "names from the newest run"),
+        ("makemore-tui sweep", "find the learning rate"),
+        ("makemore-tui runs", "everything trained so far"),
+    ),
+)
+@click.version_option(__version__, prog_name="makemore-tui")
+@click.pass_context
+def app(context: click.Context) -> None:
+    """Learn and watch character-level language models in the terminal.
+
+    RUN, in the commands that take one, is a run's id, a unique prefix of it, its name, or 'last'.
+    Runs are kept in the home folder: --home, else MAKEMORE_HOME, else the platform's state folder.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(train_command)
+
+
+for _command in (train_command, sweep_command, sample_command, eval_command, runs_group, resume_command, data_group):
+    app.add_command(_command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The command line's exit code: 0 done, 1 training failed, 2 wrong use or input, 130/143 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name in a script that the locale cannot show
+    try:
+        result = app.main(arguments, prog_name="makemore-tui", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("stopped")
+        return EXIT_INTERRUPTED
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "makemore-tui"
+        _complain(f"error: {error.format_message().rstrip('.')}; see '{where} --help'")
+        return EXIT_USAGE
+    except click.ClickException as error:
+        _complain(f"error: {error.format_message()}")
+        return EXIT_USAGE
+    except (CorpusError, VocabularyError, ConfigError, RunError) as error:
+        _complain(f"error: {error}")
+        return EXIT_USAGE
+    except ValueError as error:
+        if type(error).__name__ not in _USER_ERRORS:
+            raise
+        _complain(f"error: {error}")
+        return EXIT_USAGE
+    except BrokenPipeError:
+        # whoever read our output has enough; keep the interpreter from flushing into the closed pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _complain(message: str) -> None:
+    print(f"makemore-tui: {printable(message)}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,78 @@
+"""Options that several commands share; those of the hyperparameters come from RunConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tui_mm.cli.help import GroupedOption
+from tui_mm.config import PRESET_SUMMARIES, RunConfig, allowed, group_of, make_config
+from tui_mm.runs.home import Home
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_options(command: F) -> F:
+    """--preset, --config, and a flag for every hyperparameter. The command is given them all as keywords; pass
+    these to ``config_from``."""
+    presets = "; ".join(f"{name}: {summary}" for name, summary in PRESET_SUMMARIES.items())
+    options = [
+        click.option("--preset", metavar="NAME", help=f"{presets}.", cls=GroupedOption, group="Configuration"),
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="TOML file of hyperparameters; flags win over it, it wins over the preset.",
+            cls=GroupedOption,
+            group="Configuration",
+        ),
+    ]
+    for name, field in RunConfig.model_fields.items():
+        default = "" if field.default == "" else f", default {field.default}"
+        options.append(
+            click.option(
+                f"--{name.replace('_', '-')}",
+                f"hyper_{name}",
+                metavar=_metavar(field.annotation),
+                help=f"{field.description} [{allowed(name)}{default}]",
+                cls=GroupedOption,
+                group=group_of(field),
+            )
+        )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def config_from(keywords: dict[str, Any]) -> RunConfig:
+    """The configuration of a command's keywords. Raises ConfigError."""
+    flags = {
+        key.removeprefix("hyper_"): value
+        for key, value in keywords.items()
+        if key.startswith("hyper_") and value is not None
+    }
+    return make_config(keywords["preset"], keywords["config_file"], flags)
+
+
+def home_option(command: F) -> F:
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        callback=lambda _c, _p, value: Home.find(value),
+        help="Where runs are kept [default: MAKEMORE_HOME, else the platform's state folder].",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="One JSON document on standard output; progress on standard error."
+    )(command)
+
+
+def _metavar(annotation: Any) -> str:
+    return {int: "N", float: "X"}.get(annotation, "TEXT")

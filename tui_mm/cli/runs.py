@@ -1,0 +1,159 @@
+"""`runs`: list, show and delete what was trained."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from tui_mm.cli.help import PagedCommand, PagedGroup
+from tui_mm.cli.options import home_option, json_option
+from tui_mm.cli.output import print_json, print_table, say
+from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.run import Run, all_runs, find_run
+from tui_mm.runs.summary import summarize
+from tui_mm.text import printable
+
+
+@click.group(
+    "runs",
+    cls=PagedGroup,
+    invoke_without_command=True,
+    examples=(
+        ("makemore-tui runs", "all runs, newest last"),
+        ("makemore-tui runs show last", "one run in full"),
+        ("makemore-tui runs delete 3f", "delete a run"),
+    ),
+)
+@home_option
+@json_option
+@click.pass_context
+def runs_group(context: click.Context, home: Home, as_json: bool) -> int:
+    """List the runs, newest last."""
+    context.obj = home
+    return 0 if context.invoked_subcommand else _list(home, as_json)
+
+
+def _list(home: Home, as_json: bool) -> int:
+    runs = all_runs(home)
+    summaries = [_summary_or_fault(run) for run in runs]
+    if as_json:
+        print_json({"home": str(home.root), "runs": summaries})
+        return 0
+    if not runs:
+        say(f"no runs in {printable(str(home.runs))} yet; 'makemore-tui train' makes one")
+        return 0
+    print_table(
+        [
+            (
+                s["run"],
+                s.get("name") or "",
+                s["status"],
+                s["data"]["name"] if "data" in s else "",
+                s["model"]["kind"] if "model" in s else "",
+                f"{s['steps']:,}" if "steps" in s else "",
+                _loss(s, "dev"),
+                _loss(s, "best_dev"),
+                _when(s.get("created")),
+            )
+            for s in summaries
+        ],
+        ("run", "name", "status", "data", "model", "steps", "dev", "best dev", "started"),
+    )
+    return 0
+
+
+@runs_group.command("show", cls=PagedCommand, examples=(("makemore-tui runs show last", "the newest run"),))
+@click.argument("reference", metavar="RUN")
+@home_option
+@json_option
+@click.pass_context
+def show_command(context: click.Context, reference: str, home: Home, as_json: bool) -> int:
+    """Show a run: data, model, losses, configuration, samples and what happened."""
+    run = find_run(_home(context, home), reference)
+    summary = summarize(run)
+    if as_json:
+        print_json(summary)
+        return 0
+    with run.store() as store:
+        events = store.events()
+    data, model, losses = summary["data"], summary["model"], summary["losses"]
+    print_table(
+        [
+            ("run", run.id + (f" ({summary['name']})" if summary["name"] else "")),
+            ("status", summary["status"]),
+            ("folder", str(run.folder)),
+            ("data", f"{data['name']}: {data['words']:,} words, {data['distinct']:,} distinct, from {data['source']}"),
+            ("examples", ", ".join(f"{count:,} {name}" for name, count in data["examples"].items())),
+            ("model", f"{model['kind']}, {model['parameters']:,} parameters, block size {model['block_size']}"),
+            ("device", f"{summary['device']}, threads {summary['threads']}"),
+            (
+                "steps",
+                f"{summary['steps']:,}, {summary['seconds']:.1f} s, {summary['steps_per_second'] or 0:,.0f} steps/s",
+            ),
+            (
+                "losses",
+                ", ".join(
+                    f"{name} {value:.4f}" for name, value in losses.items() if value is not None and name != "best_step"
+                ),
+            ),
+            ("config", ", ".join(f"{name} {value}" for name, value in summary["config"].items())),
+        ]
+    )
+    if summary["samples"]:
+        say("samples   " + printable(" ".join(summary["samples"])))
+    for event in events:
+        at = datetime.fromtimestamp(event.time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        say(f"{at}  {printable(event.message)}")
+    return 0
+
+
+@runs_group.command(
+    "delete",
+    cls=PagedCommand,
+    examples=(("makemore-tui runs delete last", "the newest run"), ("makemore-tui runs delete 3f 8a --yes", "two")),
+)
+@click.argument("references", metavar="RUN...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@home_option
+@click.pass_context
+def delete_command(context: click.Context, references: tuple[str, ...], yes: bool, home: Home) -> int:
+    """Delete runs with all that was kept of them. Asks first on a terminal; a run in training is refused."""
+    home = _home(context, home)
+    runs = [find_run(home, reference) for reference in references]
+    for run in dict.fromkeys(runs):
+        if not yes and sys.stdin.isatty() and not click.confirm(f"delete run {run.id} for good?"):
+            say(f"run {run.id} kept")
+            continue
+        run.delete()
+        say(f"run {run.id} deleted")
+    return 0
+
+
+def _home(context: click.Context, own: Home) -> Home:
+    """--home may stand before the subcommand or after it."""
+    given = context.get_parameter_source("home")
+    return context.obj if given is click.core.ParameterSource.DEFAULT else own
+
+
+def _summary_or_fault(run: Run) -> dict[str, Any]:
+    try:
+        with run.store() as store:
+            created = store.get("created")
+        return {**summarize(run), "created": created}
+    except (RunError, KeyError, TypeError, ValueError) as error:
+        return {"run": run.id, "status": "damaged", "fault": str(error)}
+
+
+def _loss(summary: dict[str, Any], name: str) -> str:
+    losses = summary.get("losses")
+    value = losses.get(name) if isinstance(losses, dict) else None
+    return f"{value:.4f}" if isinstance(value, float) else ""
+
+
+def _when(created: object) -> str:
+    if not isinstance(created, str):
+        return ""
+    return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,88 @@
+"""`sweep`: the learning-rate range test."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+import numpy as np
+
+from data.catalog import load
+from tui_mm.cli.help import PagedCommand
+from tui_mm.cli.options import config_from, config_options, home_option, json_option
+from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal_width, use_color
+from tui_mm.runs.home import Home
+
+
+@click.command(
+    "sweep",
+    cls=PagedCommand,
+    examples=(
+        ("makemore-tui sweep --preset lecture", "the lecture's chart: exponents -3 to 0"),
+        ("makemore-tui sweep --from -5 --to 1 --points 500", "another range"),
+    ),
+)
+@click.option("--from", "low", type=float, default=-3.0, show_default=True, metavar="X", help="Least exponent.")
+@click.option("--to", "high", type=float, default=0.0, show_default=True, metavar="X", help="Greatest exponent.")
+@click.option("--points", type=int, default=1000, show_default=True, metavar="N", help="Rates, one step each.")
+@config_options
+@home_option
+@json_option
+def sweep_command(home: Home, low: float, high: float, points: int, as_json: bool, **keywords: Any) -> int:
+    """Find the learning rate: one step at each of many rates, from small to large, from a fresh model.
+
+    The exponent e gives the rate 10**e. Suggestions are read off the smoothed curve: valley, well down its longest
+    fall; steepest, where it falls fastest; minimum, a tenth of the rate with the least loss.
+    """
+    config = config_from(keywords)
+    corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
+    from tui_mm.training.lr_range import lecture_exponents, lr_range_test
+    from tui_mm.training.setup import build_trainer, split_for
+    from tui_mm.training.suggestions import smooth, suggest
+
+    exponents = lecture_exponents(low, high, points)
+    trainer = build_trainer(config, split_for(config, corpus))
+    losses = np.concatenate(
+        [
+            block.losses
+            for block in lr_range_test(
+                trainer.model, trainer.rows["train"], config, exponents=exponents, generator=trainer.generator
+            )
+        ]
+    )
+    tried = exponents[: len(losses)]
+    smoothed = smooth(losses)
+    found = suggest(tried, smoothed)
+    suggestions = [("valley", found.valley), ("steepest", found.steepest), ("minimum", found.minimum)]
+    if as_json:
+        print_json(
+            {
+                "exponents": tried.tolist(),
+                "losses": [_finite(x) for x in losses.tolist()],
+                "smoothed": [_finite(x) for x in smoothed.tolist()],
+                "suggestions": dict(suggestions),
+            }
+        )
+        return 0
+    from tui_mm.dashboard.charts.sweep import sweep_chart
+
+    say(
+        sweep_chart(
+            tried, losses, smoothed, suggestions, width=terminal_width(), color=use_color(), ascii_only=ascii_only()
+        )
+    )
+    if len(losses) < len(exponents):
+        say(f"ended at exponent {tried[-1]:.2f}: the loss was not a finite number any more")
+    rows = [
+        (name, f"{rate:.3g}", f"10**{math.log10(rate):.2f}") if rate else (name, "none", "the loss never fell")
+        for name, rate in suggestions
+    ]
+    print_table(rows, ("suggestion", "lr", "exponent"))
+    if found.valley:
+        say(f"try: makemore-tui train --lr {found.valley:.2g}")
+    return 0
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,201 @@
+"""`train` and `resume`: the training in the foreground."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from data.bigrams import BigramCounts
+from data.catalog import load
+from data.lookup import WordIndex
+from data.splits import Splits
+from tui_mm.cli.help import PagedCommand
+from tui_mm.cli.options import config_from, config_options, home_option, json_option
+from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal_width, use_color
+from tui_mm.cli.progress import make_display
+from tui_mm.cli.signals import stop_on_signals
+from tui_mm.config import RunConfig
+from tui_mm.runs.home import Home
+from tui_mm.runs.run import Run, create_run, find_run
+from tui_mm.runs.summary import summarize
+from tui_mm.text import printable
+
+if TYPE_CHECKING:
+    from tui_mm.training.trainer import Trainer
+
+EXIT_DIVERGED = 1
+
+
+@click.command(
+    "train",
+    cls=PagedCommand,
+    examples=(
+        ("makemore-tui train", "the bundled names, about ten seconds"),
+        ("makemore-tui train --data words.txt --steps 5000", "your own list, one word a line"),
+        ("makemore-tui train --preset lecture --data lecture-names", "the lecture's run"),
+        ("makemore-tui train --preset five-words", "overfit five words"),
+        ("cat words.txt | makemore-tui train --data - --json", "for another program"),
+    ),
+)
+@config_options
+@click.option("--name", metavar="NAME", help="A name to find the run by.")
+@home_option
+@json_option
+def train_command(home: Home, name: str | None, as_json: bool, **keywords: Any) -> int:
+    """Train a model on a list of words and keep the run.
+
+    Ctrl-C stops with a checkpoint; 'makemore-tui resume' goes on from it to the same result, to the bit.
+    """
+    config = config_from(keywords)
+    corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
+    from tui_mm.training.setup import build_trainer, split_for
+
+    splits = split_for(config, corpus)
+    trainer = build_trainer(config, splits)
+    home.make()
+    facts = {"data": _data_facts(config, splits), "model": _model_facts(config, trainer)}
+    run = create_run(home, config, corpus, name, facts)
+    return _train(run, trainer, splits, as_json=as_json)
+
+
+@click.command(
+    "resume",
+    cls=PagedCommand,
+    examples=(
+        ("makemore-tui resume last", "go on with the newest run"),
+        ("makemore-tui resume 3f --device cpu", "a run by the start of its id, on another device"),
+    ),
+)
+@click.argument("reference", metavar="RUN")
+@click.option("--device", metavar="TEXT", help="Another device than the run had: equal only up to rounding then.")
+@home_option
+@json_option
+def resume_command(reference: str, device: str | None, home: Home, as_json: bool) -> int:
+    """Go on with a run that was stopped or killed, from its last checkpoint.
+
+    It ends with the weights it would have had without the interruption, to the bit. A finished run is only shown.
+    """
+    run = find_run(home, reference)
+    if run.status() == "done":
+        say(f"run {run.id} is done already; nothing to resume", err=as_json)
+        _report(run, run_splits_of(run), as_json=as_json)
+        return 0
+    from tui_mm.worker.loading import resume_trainer
+
+    trainer, splits = resume_trainer(run, device)
+    return _train(run, trainer, splits, as_json=as_json)
+
+
+def run_splits_of(run: Run) -> Splits:
+    """The run's words, split; without loading torch."""
+    from data.splits import split_words
+    from data.vocabulary import Vocabulary
+
+    config, corpus = run.config(), run.corpus()
+    return split_words(
+        corpus.head(config.max_words) if config.max_words else corpus,
+        Vocabulary.of(corpus),
+        train_fraction=config.train_fraction,
+        dev_fraction=config.dev_fraction,
+        seed=config.split_seed,
+    )
+
+
+def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
+    from tui_mm.worker.session import TrainingSession
+
+    session = TrainingSession(run, trainer, splits)
+    _introduce(run, trainer, splits, err=as_json)
+    with stop_on_signals() as stop, make_display(trainer.total_steps, trainer.step, as_json=as_json) as display:
+        finished = session.train(should_stop=stop, observe=display)
+    if finished is None:
+        say(f"stopped at step {trainer.step:,}, checkpoint kept; go on with: makemore-tui resume {run.id}", err=as_json)
+        if as_json:
+            print_json(summarize(run))
+        return stop.exit_code
+    _report(run, splits, as_json=as_json)
+    if finished.reason == "diverged":
+        say(
+            f"makemore-tui: error: training failed at step {finished.step:,}: {finished.message}; "
+            f"train with a lower --lr (it was {trainer.config.lr:g}), 'makemore-tui sweep' helps to find one",
+            err=True,
+        )
+        return EXIT_DIVERGED
+    return 0
+
+
+def _data_facts(config: RunConfig, splits: Splits) -> dict[str, Any]:
+    corpus = splits.corpus
+    source = config.data
+    if os.path.exists(source):  # noqa: PTH110, a string that may be no path at all
+        source = os.path.abspath(source)  # noqa: PTH100
+    return {
+        "name": corpus.name,
+        "source": source,
+        "words": len(corpus),
+        "distinct": WordIndex(splits).distinct,
+        "vocabulary": len(splits.vocabulary),
+        "examples": {name: split.examples for name, split in splits},
+        "sha256": corpus.sha256,
+    }
+
+
+def _model_facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
+    return {
+        "kind": config.model,
+        "parameters": trainer.model.parameter_count(),
+        "block_size": trainer.model.block_size,
+    }
+
+
+def _introduce(run: Run, trainer: Trainer, splits: Splits, *, err: bool) -> None:
+    import torch
+
+    c = trainer.config
+    examples = " / ".join(f"{split.examples:,} {name}" for name, split in splits if split.examples)
+    say(
+        f"{printable(splits.corpus.name)}: {len(splits.corpus):,} words, {len(splits.vocabulary)} characters with the "
+        f"end of a word, {examples} examples",
+        err=err,
+    )
+    threads = torch.get_num_threads()
+    where = f"{trainer.device}, {threads} thread{'s' if threads > 1 else ''}"
+    how = f"{c.steps:,} steps of {c.batch_size or 'all'}, {c.optimizer}, lr {c.lr:g} {c.schedule}"
+    if c.model == "bigram":
+        how = f"counted once, smoothing {c.smoothing:g}"
+    say(f"{c.model}: {trainer.model.parameter_count():,} parameters on {where}; {how}", err=err)
+    say(f"run {run.id}", err=err)
+
+
+def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
+    summary = summarize(run)
+    if as_json:
+        print_json(summary)
+        return
+    size = len(splits.vocabulary)
+    counts = BigramCounts.of(splits.train.tokens, size)
+    bigram = counts.loss(1, BigramCounts.of(splits.dev.tokens, size) if splits.dev.examples else None)
+    with run.store() as store:
+        losses = store.losses()
+        dev = [(e.step, e.dev) for e in store.evaluations() if e.dev is not None]
+        samples = store.samples()
+    if use_color() and len(losses) > 1:
+        from tui_mm.dashboard.charts.loss import loss_curve
+
+        baselines = [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
+        say(loss_curve(losses, dev, baselines, width=terminal_width(), color=True, ascii_only=ascii_only()))
+    found = summary["losses"]
+    parts = [f"{name} {found[name]:.4f}" for name in ("train", "dev") if found[name] is not None]
+    if found["best_dev"] is not None and found["best_step"] != summary["steps"]:
+        parts.append(f"best dev {found['best_dev']:.4f} at step {found['best_step']:,}")
+    say(f"loss: {', '.join([*parts, f'bigram counts {bigram:.4f}', f'uniform {math.log(size):.4f}'])}")
+    rate = summary["steps_per_second"]
+    speed = f" at {rate:,.0f} steps/s" if rate and summary["steps"] > 1 else ""
+    say(f"{summary['steps']:,} steps{speed}, {summary['seconds']:.1f} s with evaluations")
+    if samples:
+        say("samples:")
+        print_table([(f"  {s.text}", f"in {s.seen_in}" if s.seen_in else "new") for s in samples])
+        say(f"more: makemore-tui sample {run.id} --prefix {printable(samples[0].text[:2]) or 'a'}")

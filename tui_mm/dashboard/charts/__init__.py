@@ -1,0 +1,1 @@
+"""Charts as text, drawn by plotext. The only place that imports it."""

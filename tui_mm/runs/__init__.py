@@ -1,0 +1,1 @@
+"""What is kept of a training: run folders, their SQLite store and their checkpoints. Knows no torch."""

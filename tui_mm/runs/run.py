@@ -1,0 +1,181 @@
+"""A run is a folder: ``run.db``, ``words.txt``, ``best`` and ``last`` checkpoints, and a lock that says who trains."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from data.corpus import Corpus, CorpusError, read_words
+from tui_mm.config import ConfigError, RunConfig, validate
+from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.store import RunStore
+
+Which = Literal["best", "last"]
+_ID = re.compile(r"[0-9a-f]{8}")
+_LOCK_SECONDS = 2.0  # a viewer that looks whether the lock is held has it itself for an instant
+MAX_NAME = 80
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder that exists. Reads nothing until asked."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    def store(self) -> RunStore:
+        return RunStore(self.folder / "run.db")
+
+    def checkpoint(self, which: Which) -> Path:
+        return self.folder / f"{which}.safetensors"
+
+    def config(self) -> RunConfig:
+        with self.store() as store:
+            kept = store.get("config")
+        try:
+            return validate(kept)
+        except (ConfigError, TypeError) as error:
+            raise RunError(f"run {self.id}: its configuration cannot be used ({error})") from None
+
+    def corpus(self) -> Corpus:
+        """The run's own copy of its words, under the name they were given by."""
+        with self.store() as store:
+            name = str(store.get("data", {}).get("name", "words"))
+        try:
+            return read_words(self.folder / "words.txt", name)
+        except CorpusError as error:
+            raise RunError(f"run {self.id}: its copy of the words cannot be used: {error}") from None
+
+    def status(self) -> str:
+        """created, running, done, stopped, diverged, or crashed: marked running, and nobody holds the lock."""
+        with self.store() as store:
+            status = str(store.get("status", "created"))
+        return "crashed" if status == "running" and not self.is_live() else status
+
+    def is_live(self) -> bool:
+        """Whether a process is training it."""
+        lock = FileLock(self.folder / "lock", mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    @contextmanager
+    def training_lock(self) -> Iterator[None]:
+        """Held by the one process that trains; freed by the system when that dies. Raises RunError if held."""
+        lock = FileLock(self.folder / "lock", mode=0o600)
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout:
+            raise RunError(f"run {self.id}: is being trained by another process; wait for it, or stop it") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def delete(self) -> None:
+        """Raises RunError while it is being trained."""
+        with self.training_lock():
+            shutil.rmtree(self.folder)
+
+
+def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, facts: dict[str, Any]) -> Run:
+    """A new run folder with its configuration, a copy of its words, and ``facts`` in its store.
+
+    It comes to be by a rename when all of that is there. Raises RunError for a name that is taken or not allowed.
+    """
+    home.make()
+    if name is not None:
+        _check_name(home, name)
+    ident = secrets.token_hex(4)
+    while (home.runs / ident).exists():
+        ident = secrets.token_hex(4)
+    part = home.runs / f".{ident}.part"
+    try:
+        part.mkdir(mode=0o700)
+        (part / "words.txt").touch(mode=0o600)
+        (part / "words.txt").write_text(corpus.text(), encoding="utf-8")
+        with RunStore(part / "run.db", create=True) as store, store.transaction():
+            store.set(
+                id=ident,
+                name=name,
+                created=datetime.now(UTC).isoformat(),
+                status="created",
+                config=config.model_dump(),
+                **facts,
+            )
+        return Run(part.rename(home.runs / ident))
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise RunError(
+            f"{home.runs}: a run cannot be kept there ({error.strerror}); free space, or give --home"
+        ) from None
+
+
+def _check_name(home: Home, name: str) -> None:
+    if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()) or name.startswith("-"):
+        raise RunError(f"--name: {name!r} is not allowed; give 1 to {MAX_NAME} printable characters, no '-' first")
+    if name == "last" or _ID.fullmatch(name):
+        raise RunError(f"--name: {name!r} is not allowed: it would be read as a run's id or as the last run")
+    for run in all_runs(home):
+        if _name_of(run) == name:
+            raise RunError(f"--name: {name!r} is the name of run {run.id} already; give another, or delete that run")
+
+
+def _name_of(run: Run) -> str | None:
+    try:
+        with run.store() as store:
+            name = store.get("name")
+    except RunError:
+        return None  # a damaged run has no name; it still has its id
+    return None if name is None else str(name)
+
+
+def all_runs(home: Home) -> list[Run]:
+    """Every run folder, oldest first (by the time its store was made)."""
+    if not home.runs.is_dir():
+        return []
+    folders = [f for f in home.runs.iterdir() if _ID.fullmatch(f.name) and f.is_dir() and not f.is_symlink()]
+    return [Run(f) for f in sorted(folders, key=_created)]
+
+
+def _created(folder: Path) -> str:
+    try:
+        with RunStore(folder / "run.db") as store:
+            return str(store.get("created", ""))
+    except RunError:
+        return ""  # damaged: first, as the oldest
+
+
+def find_run(home: Home, reference: str) -> Run:
+    """The run of an id, a unique prefix of one, a name, or ``last``. Raises RunError."""
+    runs = all_runs(home)
+    if not runs:
+        raise RunError(f"{reference}: there are no runs in {home.runs} yet; 'makemore-tui train' makes one")
+    if reference == "last":
+        return runs[-1]
+    named = [run for run in runs if run.id == reference or _name_of(run) == reference]
+    matches = named or [run for run in runs if reference and run.id.startswith(reference)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise RunError(
+            f"{reference}: fits {len(matches)} runs ({', '.join(r.id for r in matches)}); give more of the id"
+        )
+    raise RunError(
+        f"{reference}: no such run; give an id, a unique prefix, a name or 'last' ('makemore-tui runs' lists)"
+    )

@@ -1,0 +1,251 @@
+"""The store of one run: configuration, every step's loss, evaluations, samples and events, in SQLite.
+
+One process writes, any number read. Losses are packed, a row a tenth of a second and not a row a step. WAL with
+synchronous=NORMAL: what is committed survives the death of the process, and a loss of power leaves the file valid.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tui_mm.runs.home import RunError
+
+SCHEMA_VERSION = 1
+_BUSY_SECONDS = 5.0
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE losses (
+    first_step INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL,     -- float32, little endian
+    lr REAL NOT NULL, train_seconds REAL NOT NULL, seconds REAL NOT NULL            -- at the last of these steps
+);
+CREATE TABLE evaluations (
+    step INTEGER PRIMARY KEY, train REAL, dev REAL, has_dev INTEGER NOT NULL,       -- NULL: not a number
+    is_best INTEGER NOT NULL, seconds REAL NOT NULL
+);
+CREATE TABLE samples (
+    step INTEGER NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, seen_in TEXT,
+    PRIMARY KEY (step, position)
+) WITHOUT ROWID;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class LossChunk:
+    """Losses of consecutive steps, float32 (steps,); the rest as of the last of them."""
+
+    first_step: int
+    losses: NDArray[np.float32]
+    lr: float
+    train_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    step: int
+    train: float
+    dev: float | None
+    is_best: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    text: str
+    seen_in: str | None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    time: float  # seconds since 1970
+    step: int
+    kind: str
+    message: str
+
+
+class RunStore:
+    """An open ``run.db``. Use as a context manager, or ``close`` it."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Raises RunError for a file that is missing, no store, or from a newer version."""
+        self.path = path
+        try:
+            if create:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            elif not path.exists():
+                raise RunError(f"{path}: no such run store; see 'makemore-tui runs'")
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            if create:
+                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise RunError(
+                f"{path}: cannot be opened as a run store ({error}); the file is damaged or locked"
+            ) from None
+        if version != SCHEMA_VERSION:
+            self._db.close()
+            raise RunError(
+                f"{path}: is a run store of version {version}; this program reads version {SCHEMA_VERSION}, "
+                "upgrade makemore-tui or train anew"
+            )
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside are kept together or not at all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- meta
+
+    def get(self, key: str, default: Any = None) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def set(self, **values: Any) -> None:
+        """Keep values that JSON can hold, each under its name."""
+        self._db.executemany(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            [(key, json.dumps(value)) for key, value in values.items()],
+        )
+
+    def meta(self) -> dict[str, Any]:
+        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM meta")}
+
+    def increment(self, key: str) -> int:
+        """Add 1 to a counter, counting from 0; returns it. Safe against other processes doing the same."""
+        with self.transaction():
+            value = int(self.get(key, 0)) + 1
+            self.set(**{key: value})
+        return value
+
+    # -- writing
+
+    def add_losses(self, chunk: LossChunk) -> None:
+        data = np.ascontiguousarray(chunk.losses, dtype="<f4").tobytes()
+        self._db.execute(
+            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?)",
+            (chunk.first_step, len(chunk.losses), data, chunk.lr, chunk.train_seconds, chunk.seconds),
+        )
+
+    def add_evaluation(self, row: EvaluationRow) -> None:
+        self._db.execute(
+            "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?)",
+            (row.step, row.train, row.dev, row.dev is not None, row.is_best, row.seconds),
+        )
+
+    def set_samples(self, step: int, samples: Sequence[SampleRow]) -> None:
+        """The samples drawn after ``step`` updates; replaces earlier ones of that step."""
+        self._db.execute("DELETE FROM samples WHERE step = ?", (step,))
+        self._db.executemany(
+            "INSERT INTO samples VALUES (?, ?, ?, ?)",
+            [(step, i, s.text, s.seen_in) for i, s in enumerate(samples)],
+        )
+
+    def add_event(self, step: int, kind: str, message: str) -> None:
+        self._db.execute(
+            "INSERT INTO events (time, step, kind, message) VALUES (?, ?, ?, ?)", (time.time(), step, kind, message)
+        )
+
+    def sync(self) -> None:
+        """Bring all that is committed to the disk, so that no checkpoint is ever ahead of the store."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def truncate(self, step: int, evaluated_at: int) -> None:
+        """Forget what came after ``step`` updates and after the evaluation at ``evaluated_at``: a run that resumes
+        from a checkpoint does it again, to the bit."""
+        with self.transaction():
+            kept = self._db.execute(
+                "SELECT first_step, data FROM losses WHERE first_step <= ? AND first_step + count - 1 > ?", (step, step)
+            ).fetchone()
+            if kept:
+                first, data = kept
+                count = step - first + 1
+                self._db.execute(
+                    "UPDATE losses SET count = ?, data = ? WHERE first_step = ?", (count, data[: 4 * count], first)
+                )
+            self._db.execute("DELETE FROM losses WHERE first_step > ?", (step,))
+            self._db.execute("DELETE FROM evaluations WHERE step > ?", (evaluated_at,))
+            self._db.execute("DELETE FROM samples WHERE step > ?", (step,))
+
+    # -- reading
+
+    def loss_chunks(self, after_step: int = 0) -> Iterator[LossChunk]:
+        """Chunks that begin after ``after_step``, in order."""
+        rows = self._db.execute(
+            "SELECT first_step, data, lr, train_seconds, seconds FROM losses WHERE first_step > ? ORDER BY first_step",
+            (after_step,),
+        )
+        for first, data, lr, train_seconds, seconds in rows:
+            yield LossChunk(first, np.frombuffer(data, dtype="<f4"), lr, train_seconds, seconds)
+
+    def losses(self) -> NDArray[np.float32]:
+        """Every step's loss, (steps,). Raises RunError when steps are missing or double."""
+        parts, expected = [], 1
+        for chunk in self.loss_chunks():
+            if chunk.first_step != expected:
+                raise RunError(f"{self.path}: expected step {expected:,} and found {chunk.first_step:,}; it is damaged")
+            parts.append(chunk.losses)
+            expected += len(chunk.losses)
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def last_chunk(self) -> LossChunk | None:
+        row = self._db.execute(
+            "SELECT first_step, data, lr, train_seconds, seconds FROM losses ORDER BY first_step DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else LossChunk(row[0], np.frombuffer(row[1], dtype="<f4"), *row[2:])
+
+    def evaluations(self) -> list[EvaluationRow]:
+        rows = self._db.execute("SELECT step, train, dev, has_dev, is_best, seconds FROM evaluations ORDER BY step")
+        return [
+            EvaluationRow(step, _number(train), _number(dev) if has_dev else None, bool(best), seconds)
+            for step, train, dev, has_dev, best, seconds in rows
+        ]
+
+    def samples(self, step: int | None = None) -> list[SampleRow]:
+        """The samples of a step, by default of the last that has any."""
+        rows = self._db.execute(
+            "SELECT text, seen_in FROM samples WHERE step = coalesce(?, (SELECT max(step) FROM samples)) "
+            "ORDER BY position",
+            (step,),
+        )
+        return [SampleRow(text, seen_in) for text, seen_in in rows]
+
+    def events(self, after: int = 0) -> list[EventRow]:
+        rows = self._db.execute("SELECT time, step, kind, message FROM events WHERE id > ? ORDER BY id", (after,))
+        return [EventRow(*row) for row in rows]
+
+
+def _number(value: float | None) -> float:
+    """SQLite keeps NaN as NULL."""
+    return math.nan if value is None else float(value)

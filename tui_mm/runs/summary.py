@@ -1,0 +1,48 @@
+"""What came of a run, as one document: what `train --json` prints."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tui_mm.runs.run import Run
+
+
+def summarize(run: Run) -> dict[str, Any]:
+    """From the store alone. A loss that is not finite is None, as is one that was never taken."""
+    with run.store() as store:
+        meta = store.meta()
+        evaluations = store.evaluations()
+        last = store.last_chunk()
+        first = next(store.loss_chunks(), None)
+        samples = store.samples()
+    final = evaluations[-1] if evaluations else None
+    best = min((e for e in evaluations if e.is_best and e.dev is not None), key=lambda e: e.dev or 0.0, default=None)
+    steps = 0 if last is None else last.first_step + len(last.losses) - 1
+    return {
+        "run": run.id,
+        "name": meta.get("name"),
+        "status": run.status(),
+        "finished": meta.get("finished"),
+        "data": meta["data"],
+        "model": meta["model"],
+        "config": meta["config"],
+        "steps": steps,
+        "losses": {
+            "initial": _finite(evaluations[0].train) if evaluations else None,
+            "first_batch": None if first is None else _finite(float(first.losses[0])),
+            "train": _finite(final.train) if final else None,
+            "dev": _finite(final.dev) if final else None,
+            "best_dev": _finite(best.dev) if best else None,
+            "best_step": best.step if best else None,
+        },
+        "steps_per_second": round(steps / last.train_seconds, 1) if last and last.train_seconds else None,
+        "seconds": round(max([last.seconds if last else 0.0, *(e.seconds for e in evaluations)]), 3),
+        "device": meta.get("device"),
+        "threads": meta.get("threads"),
+        "samples": [sample.text for sample in samples],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

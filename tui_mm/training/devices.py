@@ -1,0 +1,50 @@
+"""Where the training runs, and on how many threads."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+_WORK_PER_THREAD = 8_000_000  # multiply-adds of a forward pass that keep a thread busy: below, a second one costs
+
+
+class DeviceError(ValueError):
+    """A device that is not here; one line for a person."""
+
+
+def available_devices() -> list[str]:
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return devices
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device of a name; ``auto`` takes a GPU where there is one. Raises DeviceError."""
+    here = available_devices()
+    if wanted == "auto":
+        return torch.device(here[1] if len(here) > 1 else "cpu")
+    if wanted not in here:
+        raise DeviceError(f"--device: {wanted} is not available here; give auto or one of {', '.join(here)}")
+    return torch.device(wanted)
+
+
+def choose_threads(wanted: int, rows: int, parameters: int) -> int:
+    """Threads for steps of ``rows`` predictions by a model of ``parameters``; ``wanted`` above 0 is taken as it is.
+
+    A small step is over before a second thread has woken up, and on a busy machine it waits for it.
+    """
+    if wanted:
+        return wanted
+    return max(1, min(cpu_count(), rows * parameters // _WORK_PER_THREAD))
+
+
+def cpu_count() -> int:
+    """Processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

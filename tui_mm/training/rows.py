@@ -1,0 +1,112 @@
+"""Rows of a split as tensors: what a model of one layout is trained and evaluated on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from data.splits import Split, Splits
+from data.windows import context_windows, distinct_windows, padded_sequences
+from models.base import IGNORED, LanguageModel
+
+_CHUNK_TOKENS = 1 << 14  # of context, evaluated at once: small enough to stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """contexts (rows, block_size) in the narrow dtype of the tokens; targets (rows,) or (rows, block_size)."""
+
+    split: Split
+    model: LanguageModel  # whose layout, block size and vocabulary the rows fit; not what is in it
+    device: torch.device
+    contexts: Tensor
+    targets: Tensor
+
+    @classmethod
+    def of(cls, split: Split, model: LanguageModel, device: torch.device) -> Rows:
+        make = context_windows if model.layout == "window" else padded_sequences
+        contexts, targets = make(split.tokens, model.block_size)
+        return cls(split, model, device, torch.from_numpy(contexts).to(device), torch.from_numpy(targets).to(device))
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows of an index of any shape, as int64."""
+        return self.contexts[index].long(), self.targets[index].long()
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows in order, as int64, some at a time."""
+        size = self._chunk_rows
+        for begin in range(0, len(self), size):
+            yield self.contexts[begin : begin + size].long(), self.targets[begin : begin + size].long()
+
+    @property
+    def _chunk_rows(self) -> int:
+        return max(1, _CHUNK_TOKENS // max(1, self.contexts.shape[1]))
+
+    @cached_property
+    def _distinct(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Chunks of distinct contexts with, for each following id, (row in the chunk, id, how often)."""
+        chunks = []
+        size = self._chunk_rows
+        for windows in distinct_windows(self.split.tokens, self.model.vocab_size, self.model.block_size):
+            contexts, row, target, count = (
+                torch.from_numpy(a).to(self.device)
+                for a in (windows.contexts, windows.row, windows.target, windows.count)
+            )
+            edges = torch.arange(0, len(contexts) + size, size, device=self.device)
+            cuts = torch.searchsorted(row, edges).tolist()
+            for k, (begin, end) in enumerate(itertools.pairwise(cuts)):
+                at = slice(begin, end)
+                chunks.append((contexts[k * size : (k + 1) * size], row[at] - k * size, target[at], count[at]))
+        return chunks
+
+    def chunk_losses(self, model: LanguageModel) -> Iterator[tuple[float, int]]:
+        """Chunk by chunk: the sum of the losses of its predictions, and how many there are."""
+        if model.layout == "window":
+            for contexts, row, target, count in self._distinct:
+                losses = F.cross_entropy(model(contexts.long())[row], target, reduction="none")
+                # Sums in float64 on the CPU: MPS has none, and a count of 0 times an infinite loss cannot occur.
+                yield float((losses.cpu().double() * count.cpu()).sum()), int(count.sum())
+        else:
+            for contexts, targets in self.chunks():
+                yield float(model.loss(contexts, targets, reduction="sum")), int((targets != IGNORED).sum())
+
+
+def all_rows(splits: Splits, model: LanguageModel, device: torch.device) -> dict[str, Rows]:
+    """Rows of every split that has words, by its name."""
+    return {name: Rows.of(split, model, device) for name, split in splits if split.examples}
+
+
+def partial_losses(model: LanguageModel, rows: Rows) -> Iterator[tuple[int, float]]:
+    """Chunk by chunk: predictions done so far, and the mean loss over them, in nats; the last pair is the whole.
+
+    Every prediction weighs the same, whatever the chunk it falls in.
+    """
+    was_training = model.training
+    model.eval()
+    total, done = 0.0, 0
+    try:
+        chunks = rows.chunk_losses(model)
+        while True:
+            with torch.no_grad():  # not across the yield: whoever listens may want gradients
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            total += chunk[0]
+            done += chunk[1]
+            yield done, total / done
+    finally:
+        model.train(was_training)
+
+
+def mean_loss(model: LanguageModel, rows: Rows) -> float:
+    """Mean cross entropy over all predictions of a split, in nats."""
+    return list(partial_losses(model, rows))[-1][1]

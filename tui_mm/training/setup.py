@@ -1,0 +1,72 @@
+"""From a configuration and words to a trainer: the one place that puts the parts together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator
+
+from data.corpus import Corpus
+from data.splits import Splits, split_words
+from data.vocabulary import Vocabulary
+from models.base import LanguageModel
+from models.mlp import MLP, MLPConfig
+from models.ngram import Bigram, BigramConfig
+from tui_mm.config import ConfigError, RunConfig
+from tui_mm.training.devices import choose_device, choose_threads
+from tui_mm.training.rows import all_rows
+from tui_mm.training.trainer import Trainer
+
+MAX_PARAMETERS = 1 << 28
+"""Known before anything is allocated: with AdamW's state and gradients, 4 GiB."""
+
+
+def split_for(config: RunConfig, corpus: Corpus) -> Splits:
+    """The words that a configuration asks for, split as it says. Raises CorpusError."""
+    return split_words(
+        corpus.head(config.max_words) if config.max_words else corpus,
+        Vocabulary.of(corpus),  # of all the words, as the lecture's first cells have it
+        train_fraction=config.train_fraction,
+        dev_fraction=config.dev_fraction,
+        seed=config.split_seed,
+    )
+
+
+def parameter_count(config: RunConfig, vocab_size: int) -> int:
+    """Of the model a configuration describes, without building it."""
+    if config.model == "bigram":
+        return vocab_size**2
+    inputs = config.block_size * config.embedding
+    return vocab_size * config.embedding + (inputs + 1) * config.hidden + (config.hidden + 1) * vocab_size
+
+
+def build_model(config: RunConfig, vocab_size: int, generator: Generator) -> LanguageModel:
+    """A fresh model on the CPU, its weights drawn from ``generator``. Raises ConfigError for one too large."""
+    count = parameter_count(config, vocab_size)
+    if count > MAX_PARAMETERS:
+        raise ConfigError(
+            f"block-size, embedding, hidden: make {count:,} parameters with {vocab_size:,} characters, more than "
+            f"the {MAX_PARAMETERS:,} allowed; give smaller ones"
+        )
+    if config.model == "bigram":
+        try:
+            return Bigram(BigramConfig(vocab_size, config.smoothing))
+        except ValueError as error:
+            raise ConfigError(f"--model: {error}") from None
+    return MLP(MLPConfig(vocab_size, config.block_size, config.embedding, config.hidden, config.init), generator)
+
+
+def build_trainer(config: RunConfig, splits: Splits) -> Trainer:
+    """A trainer at step 0, on the device the configuration asks for. Sets torch's thread count, which is global.
+
+    Raises ConfigError or DeviceError.
+    """
+    generator = Generator().manual_seed(config.seed)
+    device = choose_device(config.device)
+    model = build_model(config, len(splits.vocabulary), generator)
+    if config.model == "bigram":
+        device = torch.device("cpu")  # a table in float64, which is looked up
+    rows = all_rows(splits, model, device)
+    torch.set_num_threads(
+        choose_threads(config.threads, config.batch_size or len(rows["train"]), model.parameter_count())
+    )
+    return Trainer(model.to(device), rows, config, generator=generator, device=device)

@@ -1,0 +1,64 @@
+"""From a run folder back to a trainer or a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from data.splits import Splits
+from data.vocabulary import Vocabulary
+from models.base import LanguageModel
+from tui_mm.config import ConfigError, RunConfig, validate
+from tui_mm.runs.checkpoints import load_checkpoint
+from tui_mm.runs.home import RunError
+from tui_mm.runs.run import Run, Which
+from tui_mm.training.setup import build_model, build_trainer, split_for
+from tui_mm.training.trainer import Trainer
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model as a checkpoint has it, on the CPU."""
+
+    model: LanguageModel
+    vocabulary: Vocabulary
+    config: RunConfig
+    step: int
+
+
+def load_model(run: Run, which: Which = "last") -> TrainedModel:
+    """Raises RunError for a checkpoint that is missing, damaged, or fits no model of this program."""
+    path = run.checkpoint(which)
+    kept = load_checkpoint(path)
+    try:
+        config = validate(kept.values["config"])
+        vocabulary = Vocabulary(kept.values["vocabulary"])
+        model = build_model(config, len(vocabulary), torch.Generator())
+        weights = {
+            name.removeprefix("model."): torch.from_numpy(array)
+            for name, array in kept.arrays.items()
+            if name.startswith("model.")
+        }
+        model.load_state_dict(weights)
+        return TrainedModel(model.eval(), vocabulary, config, int(kept.values["trainer"]["step"]))
+    except (ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RunError(f"{path}: holds no model that this program knows ({error})") from None
+
+
+def run_splits(run: Run) -> Splits:
+    """The words of a run, split as they were when it was made."""
+    return split_for(run.config(), run.corpus())
+
+
+def resume_trainer(run: Run, device: str | None = None) -> tuple[Trainer, Splits]:
+    """A trainer for a run that exists, on the device and the threads it had (unless another device is asked for):
+    with others the result would be the same only up to rounding."""
+    with run.store() as store:
+        threads, before = store.get("threads", 0), store.get("device")
+    config = run.config()
+    placed = config.model_copy(update={"device": device or before or config.device, "threads": threads})
+    splits = run_splits(run)
+    trainer = build_trainer(placed, splits)
+    trainer.config = config
+    return trainer, splits

@@ -1,0 +1,164 @@
+"""One training of one run: takes the trainer's events, keeps them in the run's store, and checkpoints.
+
+The command line runs this in the foreground; a worker process runs the same code in the background.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.lookup import WordIndex
+from data.splits import Splits
+from models.sampling import sample
+from tui_mm.runs.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from tui_mm.runs.home import RunError
+from tui_mm.runs.run import Run, Which
+from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore, SampleRow
+from tui_mm.training.events import Evaluation, Event, Finished, StepBlock, TrainerState, Warned
+from tui_mm.training.trainer import Trainer
+
+FLUSH_SECONDS = 0.1
+CHECKPOINT_SECONDS = 10.0
+SAMPLES = 20
+SAMPLE_SEED_OFFSET = 10  # the lecture samples from a generator seeded with 2147483647 + 10
+
+
+class TrainingSession:
+    """Trains ``run`` with ``trainer`` until it is finished or asked to stop."""
+
+    def __init__(self, run: Run, trainer: Trainer, splits: Splits) -> None:
+        self.run = run
+        self.trainer = trainer
+        self.splits = splits
+        self._pending: list[StepBlock] = []
+        self._flushed = time.monotonic()
+        self._checkpointed = time.monotonic()
+
+    def train(
+        self, *, should_stop: Callable[[], bool] = lambda: False, observe: Callable[[Event], None] = lambda _: None
+    ) -> Finished | None:
+        """Go on from the last checkpoint, if there is one. Returns how it finished, or None if it was stopped.
+
+        ``should_stop`` is asked and ``observe`` told at every event, some thirty times a second. Whatever ends the
+        training, what was done is in the store; an exception of the machine (a full disk) is recorded and raised.
+        """
+        with self.run.training_lock(), self.run.store() as store:
+            self._take_up(store)
+            try:
+                return self._loop(store, should_stop, observe)
+            except Exception as error:
+                store.set(status="failed")
+                store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
+                raise
+
+    def _loop(
+        self, store: RunStore, should_stop: Callable[[], bool], observe: Callable[[Event], None]
+    ) -> Finished | None:
+        for event in self.trainer.events():
+            self._keep(store, event)
+            observe(event)
+            if isinstance(event, Finished):
+                self._finish(store, event)
+                return event
+            if should_stop():
+                break
+        self._flush(store)
+        self._checkpoint(store, "last")
+        with store.transaction():
+            store.set(status="stopped")
+            store.add_event(self.trainer.step, "stopped", f"stopped at step {self.trainer.step:,}, checkpoint kept")
+        return None
+
+    def _take_up(self, store: RunStore) -> None:
+        """Bring trainer and store to the same step."""
+        last = self.run.checkpoint("last")
+        if last.exists():
+            kept = load_checkpoint(last)
+            try:
+                self.trainer.load_state(TrainerState(kept.arrays, kept.values["trainer"]))
+            except (KeyError, RuntimeError, ValueError, TypeError) as error:
+                raise RunError(f"{last}: does not fit the run's configuration ({error})") from None
+            store.truncate(self.trainer.step, kept.values["trainer"]["evaluated_at"])
+        else:
+            store.truncate(0, -1)
+        with store.transaction():
+            store.set(
+                status="running",
+                pid=os.getpid(),
+                device=str(self.trainer.device),
+                threads=torch.get_num_threads(),
+                torch=torch.__version__,
+            )
+            verb = "resumed" if self.trainer.step else "started"
+            store.add_event(self.trainer.step, verb, f"{verb} at step {self.trainer.step:,} on {self.trainer.device}")
+
+    def _keep(self, store: RunStore, event: Event) -> None:
+        now = time.monotonic()
+        if isinstance(event, StepBlock):
+            self._pending.append(event)
+            if now - self._flushed >= FLUSH_SECONDS:
+                self._flush(store)
+            if now - self._checkpointed >= CHECKPOINT_SECONDS and np.isfinite(event.losses).all():
+                self._flush(store)
+                self._checkpoint(store, "last")
+        elif isinstance(event, Evaluation):
+            self._flush(store, event)
+            if event.is_best:
+                # Best first: if this is cut short between the two, the older "last" makes the same "best" again.
+                self._checkpoint(store, "best")
+                self._checkpoint(store, "last")
+        elif isinstance(event, Warned):
+            store.add_event(event.step, event.kind, event.message)
+
+    def _flush(self, store: RunStore, evaluation: Evaluation | None = None) -> None:
+        with store.transaction():
+            if self._pending:
+                last = self._pending[-1]
+                losses = np.concatenate([block.losses for block in self._pending])
+                first = self._pending[0].first_step
+                store.add_losses(LossChunk(first, losses, last.lr, last.train_seconds, last.seconds))
+            if evaluation:
+                e = evaluation
+                store.add_evaluation(EvaluationRow(e.step, e.train, e.dev, e.is_best, e.seconds))
+        self._pending.clear()
+        self._flushed = time.monotonic()
+
+    def _checkpoint(self, store: RunStore, which: Which) -> None:
+        store.sync()
+        state = self.trainer.state()
+        values: dict[str, Any] = {
+            "trainer": state.values,
+            "run": self.run.id,
+            "config": self.trainer.config.model_dump(),
+            "vocabulary": self.splits.vocabulary.characters,
+        }
+        save_checkpoint(self.run.checkpoint(which), Checkpoint(state.arrays, values))
+        self._checkpointed = time.monotonic()
+
+    def _finish(self, store: RunStore, event: Finished) -> None:
+        self._flush(store)
+        if event.reason == "diverged":
+            # weights that are not numbers are worth nothing: the last good checkpoint stays
+            with store.transaction():
+                store.set(status="diverged")
+                store.add_event(event.step, "diverged", event.message)
+            return
+        self._checkpoint(store, "last")
+        rows = self._samples()
+        with store.transaction():
+            store.set_samples(event.step, rows)
+            store.set(status="done", finished=event.reason)
+            store.add_event(event.step, "done", f"{event.reason} at step {event.step:,}")
+
+    def _samples(self) -> list[SampleRow]:
+        generator = torch.Generator().manual_seed((self.trainer.config.seed + SAMPLE_SEED_OFFSET) % (1 << 63))
+        names = sample(self.trainer.model, SAMPLES, generator=generator)
+        index = WordIndex(self.splits)
+        texts = [self.splits.vocabulary.decode(name.tokens) for name in names]
+        return [SampleRow(text, index.find(text)) for text in texts]
