@@ -1,0 +1,82 @@
+"""What the tests share: a home of their own, words of their own, and the lecture's list where it is at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from data.catalog import CATALOG
+from data.corpus import Corpus, parse_words, read_words
+from tui_mm.cli.app import run
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WORDS = [
+    *("emma olivia ava isabella sophia mia amelia harper evelyn abigail emily ella elizabeth camila luna sofia").split(),
+    *("avery mila aria scarlett penelope layla chloe victoria madison eleanor grace nora riley zoey hannah").split(),
+    *("hazel lily ellie violet lillian zoe stella aurora natalie emilia everly leah aubrey willow addison").split(),
+    *("lucy audrey bella nova brooklyn paisley savannah claire skylar isla genesis naomi elena caroline eliana").split(),
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that no test shares; every program a test starts inherits it."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MAKEMORE_HOME", str(folder))
+    monkeypatch.setenv("COLUMNS", "100")
+    return folder
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs the command line in this process: ``cli("train", "--steps", "5")``."""
+
+    def call(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = run([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def words_file(tmp_path: Path) -> Path:
+    """A small list, one word a line."""
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    return parse_words("\n".join(WORDS), "words")
+
+
+@pytest.fixture(scope="session")
+def lecture_path() -> Path:
+    """The lecture's names.txt; tests that need it are skipped where it is not at hand."""
+    named = os.environ.get("MAKEMORE_LECTURE_NAMES")
+    path = Path(named) if named else REPOSITORY.parent / "shared" / "names.txt"
+    if not path.is_file():
+        pytest.skip("the lecture's names.txt is not here: name it in MAKEMORE_LECTURE_NAMES")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != CATALOG["lecture-names"].sha256:
+        pytest.skip(f"{path} is not the lecture's names.txt: its sha256 differs")
+    return path
+
+
+@pytest.fixture(scope="session")
+def lecture(lecture_path: Path) -> Corpus:
+    return read_words(lecture_path, "lecture-names")
