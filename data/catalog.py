@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import tempfile
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from importlib import resources
@@ -59,40 +59,48 @@ def load(source: str, *, cache: Path, encoding: str = "utf-8") -> Corpus:
     if not item.url:
         return decode_words((resources.files("data") / f"{item.name}.txt").read_bytes(), item.name)
     path = cached_path(item, cache)
-    if not path.exists():
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
         raise CorpusError(
             f"{item.name}: is not on this machine yet; run 'makemore-tui data fetch {item.name}', "
             f"or put the file at {path}"
-        )
-    corpus_bytes = path.read_bytes()
-    _verify(item, corpus_bytes, str(path), "delete it and fetch it again")
-    return decode_words(corpus_bytes, item.name)
+        ) from None
+    except OSError as error:
+        raise CorpusError(
+            f"{item.name}: {path} cannot be read ({error.strerror or error}); delete it and fetch it again"
+        ) from None
+    _verify(item, raw, str(path), "delete it and fetch it again")
+    return decode_words(raw, item.name)
 
 
 def fetch(name: str, *, cache: Path) -> Path:
     """Download a set into ``cache`` unless a good copy is there; returns its path.
 
-    Raises CorpusError when there is no such set, no network, or the file is not the one expected.
+    Raises CorpusError when there is no such set, no network, the file is not the one expected, or it cannot be kept.
     """
     item = CATALOG.get(name)
     if item is None or not item.url:
         allowed = ", ".join(i.name for i in CATALOG.values() if i.url)
         raise CorpusError(f"{name}: is not a set to download; allowed: {allowed}")
     path = cached_path(item, cache)
-    if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == item.sha256:
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == item.sha256:
         return path
     by_hand = f"download {item.url} by hand and put it at {path}"
     try:
         with urllib.request.urlopen(item.url, timeout=_TIMEOUT_S) as response:
             raw = response.read(MAX_BYTES + 1)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = getattr(error, "reason", None) or error
         raise CorpusError(f"{name}: could not be downloaded ({reason}); {by_hand}") from None
     _verify(item, raw, item.url, by_hand)
-    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(dir=cache, delete=False) as part:
-        part.write(raw)
-    Path(part.name).replace(path)
+    try:
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as part:
+            part.write(raw)
+        Path(part.name).replace(path)
+    except OSError as error:
+        raise CorpusError(f"{name}: cannot be kept at {path} ({error.strerror or error}); make room for it") from None
     return path
 
 

@@ -6,6 +6,7 @@ A list of Python strings costs some 60 bytes a word before its letters; 13 milli
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import stat
@@ -25,7 +26,9 @@ MAX_BYTES = 1 << 30
 _NEWLINE = 0x0A
 _BOM = "\ufeff"
 _WHITESPACE = np.array([*(c for c in range(0x3001) if chr(c).isspace()), ord(_BOM)], dtype=np.uint32)
-_PADDING = re.compile(rf"(?:[^\S\n]|{_BOM})+(?=\n|\Z)|(?:\A|(?<=\n))(?:[^\S\n]|{_BOM})+")
+_BLANK = "[" + "".join(re.escape(chr(c)) for c in _WHITESPACE.tolist() if c != _NEWLINE) + "]"
+# A run of white space is looked at from its first character only, and once: time linear in the text.
+_PADDING = re.compile(rf"(?<!{_BLANK}){_BLANK}++(?=\n|\Z)|^{_BLANK}++", re.MULTILINE)
 _ENCODING_OF = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
@@ -118,7 +121,10 @@ def decode_words(raw: bytes, name: str, encoding: str = "utf-8") -> Corpus:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        line = raw[: error.start].decode(encoding, "ignore").count("\n") + 1
+        before = ""
+        with contextlib.suppress(UnicodeError):  # idna and the like know no "ignore"
+            before = raw[: error.start].decode(encoding, "ignore")
+        line = before.count("\n") + before.count("\r") - before.count("\r\n") + 1
         raise CorpusError(
             f"{name}, line {line}: is not {encoding}; name its encoding with --encoding (latin-1, cp1252, ...) "
             "or convert the file to UTF-8"

@@ -25,7 +25,10 @@ def word_hashes(corpus: Corpus) -> NDArray[np.uint64]:
         codes = corpus.codes[offsets[0] : offsets[-1]]
         starts = offsets[:-1] - offsets[0]
         place = np.arange(len(codes)) - np.repeat(starts, np.diff(offsets))
-        mixed = (codes.astype(np.uint64) + np.uint64(1)) * _MULTIPLIERS[place & 0xFFFF]
+        multipliers = _MULTIPLIERS[place & 0xFFFF]
+        if len(place) and place.max() > 0xFFFF:
+            multipliers *= (place.astype(np.uint64) >> np.uint64(16)) * 2 + 1  # odd, and another for every 65,536
+        mixed = (codes.astype(np.uint64) + np.uint64(1)) * multipliers
         mixed ^= mixed >> np.uint64(32)
         hashes[begin : begin + len(starts)] = np.add.reduceat(mixed, starts)
     return hashes

@@ -155,9 +155,10 @@ def split_words(
     count = len(corpus)
     order = np.arange(count, dtype=np.uint32) if train_fraction == 1 else shuffled_order(count, seed)
     first = int(train_fraction * count)
-    second = int((train_fraction + dev_fraction) * count)
+    both = round(train_fraction + dev_fraction, 9)  # .7 + .1 is .7999999999999999
+    second = int(both * count)
     cuts = (0, first, second, count)
-    fractions = (train_fraction, dev_fraction, round(1 - train_fraction - dev_fraction, 9))
+    fractions = (train_fraction, dev_fraction, 1 - both)
     for name, (begin, end), fraction in zip(SPLITS, pairwise(cuts), fractions, strict=True):
         if fraction > 0 and begin == end:
             raise CorpusError(

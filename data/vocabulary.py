@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -64,7 +66,8 @@ class Vocabulary:
     @cached_property
     def boundary_symbol(self) -> str:
         """How the boundary is shown: ``.``, unless the words hold one."""
-        return next(s for s in (*_BOUNDARY_SYMBOLS, "\uffff") if s not in self.characters)
+        others = map(chr, range(0xE001, sys.maxunicode + 1))
+        return next(s for s in chain(_BOUNDARY_SYMBOLS, others) if s not in self.characters)
 
     def symbol(self, token: int) -> str:
         """The character of an id, for showing; the boundary has a symbol of its own."""

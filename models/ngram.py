@@ -55,7 +55,7 @@ class Bigram(CountingModel):
         return torch.where(rows > 0, smoothed / rows, 1 / self.vocab_size)
 
     def forward(self, contexts: Tensor) -> Tensor:
-        if self._logits is None:
+        if self._logits is None or self._logits.device != self.counts.device:
             self._logits = self.probabilities().log()
         return self._logits[contexts[:, -1]]
 

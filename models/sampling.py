@@ -111,8 +111,8 @@ def sample(
             at = 0
             while at < starts and len(names) < count:
                 names.append(candidates[at])
-                # a name that is cut, or is all prefix, may use up nothing: the next then begins at the same place
-                at += max(1, len(candidates[at].probabilities))
+                # a name that was cut used one more: the draw that said it would not end by itself
+                at += len(candidates[at].probabilities) + (not candidates[at].ended)
             stream = stream[at:]
         return names
     finally:

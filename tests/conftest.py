@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from data.catalog import CATALOG
 from data.corpus import Corpus, parse_words, read_words
 from tui_mm.cli.app import run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-WORDS = [
-    *("emma olivia ava isabella sophia mia amelia harper evelyn abigail emily ella elizabeth camila luna sofia").split(),
-    *("avery mila aria scarlett penelope layla chloe victoria madison eleanor grace nora riley zoey hannah").split(),
-    *("hazel lily ellie violet lillian zoe stella aurora natalie emilia everly leah aubrey willow addison").split(),
-    *("lucy audrey bella nova brooklyn paisley savannah claire skylar isla genesis naomi elena caroline eliana").split(),
-]
+WORDS = (REPOSITORY / "tests" / "words.txt").read_text(encoding="utf-8").split()
+
+# A loaded machine makes the first draw slow; examples are few, so that the suite stays short.
+settings.register_profile("project", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def words_file(tmp_path: Path) -> Path:
-    """A small list, one word a line."""
+    """A small list of 61 names, one a line, that a test may change."""
     path = tmp_path / "words.txt"
     path.write_text("\n".join(WORDS) + "\n", encoding="utf-8")
     return path

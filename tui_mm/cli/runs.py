@@ -143,7 +143,7 @@ def _summary_or_fault(run: Run) -> dict[str, Any]:
         with run.store() as store:
             created = store.get("created")
         return {**summarize(run), "created": created}
-    except (RunError, KeyError, TypeError, ValueError) as error:
+    except RunError as error:
         return {"run": run.id, "status": "damaged", "fault": str(error)}
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from data.catalog import load
 from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import config_from, config_options, home_option, json_option
 from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal_width, use_color
+from tui_mm.cli.progress import make_display
 from tui_mm.runs.home import Home
+from tui_mm.training.events import StepBlock
 
 
 @click.command(
@@ -43,14 +47,17 @@ def sweep_command(home: Home, low: float, high: float, points: int, as_json: boo
 
     exponents = lecture_exponents(low, high, points)
     trainer = build_trainer(config, split_for(config, corpus))
-    losses = np.concatenate(
-        [
-            block.losses
-            for block in lr_range_test(
-                trainer.model, trainer.rows["train"], config, exponents=exponents, generator=trainer.generator
-            )
-        ]
-    )
+    parts: list[NDArray[np.float64]] = []
+    done, started = 0, time.perf_counter()
+    with make_display(len(exponents), 0, as_json=as_json) as display:
+        for block in lr_range_test(
+            trainer.model, trainer.rows["train"], config, exponents=exponents, generator=trainer.generator
+        ):
+            parts.append(block.losses)
+            rate, seconds = 10.0 ** float(block.exponents[-1]), time.perf_counter() - started
+            display(StepBlock(done + 1, block.losses.astype(np.float32), rate, seconds, seconds))
+            done += len(block.losses)
+    losses = np.concatenate(parts)
     tried = exponents[: len(losses)]
     smoothed = smooth(losses)
     found = suggest(tried, smoothed)
@@ -80,7 +87,7 @@ def sweep_command(home: Home, low: float, high: float, points: int, as_json: boo
     ]
     print_table(rows, ("suggestion", "lr", "exponent"))
     if found.valley:
-        say(f"try: makemore-tui train --lr {found.valley:.2g}")
+        say(f"try: --lr {found.valley:.2g}")
     return 0
 
 

@@ -29,7 +29,7 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write beside, flush to the disk, rename over: at every moment ``path`` is the old file or the whole new one."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
     raw = save(arrays, metadata={_KEY: json.dumps({"format": FORMAT, **checkpoint.values})})
     part = path.with_suffix(".part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

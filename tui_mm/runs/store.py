@@ -118,29 +118,49 @@ class RunStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes inside are kept together or not at all."""
-        self._db.execute("BEGIN IMMEDIATE")
+        self._run("BEGIN IMMEDIATE")
         try:
             yield
+            self._run("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+
+    def _run(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """One statement and its rows. Raises RunError for a store that is damaged, locked, or cannot be written."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise RunError(f"{self.path}: {error}") from None
+
+    def _run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        try:
+            self._db.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise RunError(f"{self.path}: {error}") from None
 
     # -- meta
 
     def get(self, key: str, default: Any = None) -> Any:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if row is None else json.loads(row[0])
+        rows = self._run("SELECT value FROM meta WHERE key = ?", (key,))
+        return self._value(rows[0][0]) if rows else default
 
     def set(self, **values: Any) -> None:
         """Keep values that JSON can hold, each under its name."""
-        self._db.executemany(
+        self._run_many(
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             [(key, json.dumps(value)) for key, value in values.items()],
         )
 
     def meta(self) -> dict[str, Any]:
-        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM meta")}
+        return {key: self._value(value) for key, value in self._run("SELECT key, value FROM meta")}
+
+    def _value(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            raise RunError(f"{self.path}: holds a value that is not JSON; the file is damaged") from None
 
     def increment(self, key: str) -> int:
         """Add 1 to a counter, counting from 0; returns it. Safe against other processes doing the same."""
@@ -153,61 +173,59 @@ class RunStore:
 
     def add_losses(self, chunk: LossChunk) -> None:
         data = np.ascontiguousarray(chunk.losses, dtype="<f4").tobytes()
-        self._db.execute(
+        self._run(
             "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?)",
             (chunk.first_step, len(chunk.losses), data, chunk.lr, chunk.train_seconds, chunk.seconds),
         )
 
     def add_evaluation(self, row: EvaluationRow) -> None:
-        self._db.execute(
+        self._run(
             "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?)",
             (row.step, row.train, row.dev, row.dev is not None, row.is_best, row.seconds),
         )
 
     def set_samples(self, step: int, samples: Sequence[SampleRow]) -> None:
         """The samples drawn after ``step`` updates; replaces earlier ones of that step."""
-        self._db.execute("DELETE FROM samples WHERE step = ?", (step,))
-        self._db.executemany(
+        self._run("DELETE FROM samples WHERE step = ?", (step,))
+        self._run_many(
             "INSERT INTO samples VALUES (?, ?, ?, ?)",
             [(step, i, s.text, s.seen_in) for i, s in enumerate(samples)],
         )
 
     def add_event(self, step: int, kind: str, message: str) -> None:
-        self._db.execute(
+        self._run(
             "INSERT INTO events (time, step, kind, message) VALUES (?, ?, ?, ?)", (time.time(), step, kind, message)
         )
 
     def sync(self) -> None:
         """Bring all that is committed to the disk, so that no checkpoint is ever ahead of the store."""
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._run("PRAGMA wal_checkpoint(PASSIVE)")
 
     def truncate(self, step: int, evaluated_at: int) -> None:
         """Forget what came after ``step`` updates and after the evaluation at ``evaluated_at``: a run that resumes
         from a checkpoint does it again, to the bit."""
         with self.transaction():
-            kept = self._db.execute(
+            kept = self._run(
                 "SELECT first_step, data FROM losses WHERE first_step <= ? AND first_step + count - 1 > ?", (step, step)
-            ).fetchone()
-            if kept:
-                first, data = kept
+            )
+            for first, data in kept:  # at most one
                 count = step - first + 1
-                self._db.execute(
+                self._run(
                     "UPDATE losses SET count = ?, data = ? WHERE first_step = ?", (count, data[: 4 * count], first)
                 )
-            self._db.execute("DELETE FROM losses WHERE first_step > ?", (step,))
-            self._db.execute("DELETE FROM evaluations WHERE step > ?", (evaluated_at,))
-            self._db.execute("DELETE FROM samples WHERE step > ?", (step,))
+            self._run("DELETE FROM losses WHERE first_step > ?", (step,))
+            self._run("DELETE FROM evaluations WHERE step > ?", (evaluated_at,))
+            self._run("DELETE FROM samples WHERE step > ?", (step,))
 
     # -- reading
 
     def loss_chunks(self, after_step: int = 0) -> Iterator[LossChunk]:
         """Chunks that begin after ``after_step``, in order."""
-        rows = self._db.execute(
+        rows = self._run(
             "SELECT first_step, data, lr, train_seconds, seconds FROM losses WHERE first_step > ? ORDER BY first_step",
             (after_step,),
         )
-        for first, data, lr, train_seconds, seconds in rows:
-            yield LossChunk(first, np.frombuffer(data, dtype="<f4"), lr, train_seconds, seconds)
+        return map(self._chunk, rows)
 
     def losses(self) -> NDArray[np.float32]:
         """Every step's loss, (steps,). Raises RunError when steps are missing or double."""
@@ -219,14 +237,20 @@ class RunStore:
             expected += len(chunk.losses)
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
+    def _chunk(self, row: tuple[Any, ...]) -> LossChunk:
+        try:
+            return LossChunk(row[0], np.frombuffer(row[1], dtype="<f4"), *row[2:])
+        except (ValueError, TypeError):
+            raise RunError(f"{self.path}: the losses from step {row[0]} on cannot be read; it is damaged") from None
+
     def last_chunk(self) -> LossChunk | None:
-        row = self._db.execute(
+        rows = self._run(
             "SELECT first_step, data, lr, train_seconds, seconds FROM losses ORDER BY first_step DESC LIMIT 1"
-        ).fetchone()
-        return None if row is None else LossChunk(row[0], np.frombuffer(row[1], dtype="<f4"), *row[2:])
+        )
+        return self._chunk(rows[0]) if rows else None
 
     def evaluations(self) -> list[EvaluationRow]:
-        rows = self._db.execute("SELECT step, train, dev, has_dev, is_best, seconds FROM evaluations ORDER BY step")
+        rows = self._run("SELECT step, train, dev, has_dev, is_best, seconds FROM evaluations ORDER BY step")
         return [
             EvaluationRow(step, _number(train), _number(dev) if has_dev else None, bool(best), seconds)
             for step, train, dev, has_dev, best, seconds in rows
@@ -234,7 +258,7 @@ class RunStore:
 
     def samples(self, step: int | None = None) -> list[SampleRow]:
         """The samples of a step, by default of the last that has any."""
-        rows = self._db.execute(
+        rows = self._run(
             "SELECT text, seen_in FROM samples WHERE step = coalesce(?, (SELECT max(step) FROM samples)) "
             "ORDER BY position",
             (step,),
@@ -242,7 +266,7 @@ class RunStore:
         return [SampleRow(text, seen_in) for text, seen_in in rows]
 
     def events(self, after: int = 0) -> list[EventRow]:
-        rows = self._db.execute("SELECT time, step, kind, message FROM events WHERE id > ? ORDER BY id", (after,))
+        rows = self._run("SELECT time, step, kind, message FROM events WHERE id > ? ORDER BY id", (after,))
         return [EventRow(*row) for row in rows]
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tui_mm.runs.home import RunError
 from tui_mm.runs.run import Run
 
 
 def summarize(run: Run) -> dict[str, Any]:
-    """From the store alone. A loss that is not finite is None, as is one that was never taken."""
+    """From the store alone. A loss that is not finite is None, as is one that was never taken.
+
+    Raises RunError for a store that is damaged.
+    """
+    try:
+        return _summarize(run)
+    except (KeyError, TypeError, IndexError) as error:
+        raise RunError(f"run {run.id}: its store lacks what a run has ({error!r}); it is damaged") from None
+
+
+def _summarize(run: Run) -> dict[str, Any]:
     with run.store() as store:
         meta = store.meta()
         evaluations = store.evaluations()

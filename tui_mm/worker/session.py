@@ -55,6 +55,12 @@ class TrainingSession:
             except Exception as error:
                 store.set(status="failed")
                 store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
+                if _is_out_of_memory(error):
+                    c = self.trainer.config
+                    raise RunError(
+                        f"run {self.run.id}: out of memory on {self.trainer.device} at step {self.trainer.step:,}; "
+                        f"train with a smaller --batch-size (it was {c.batch_size or 'all'}) or --hidden ({c.hidden})"
+                    ) from error
                 raise
 
     def _loop(
@@ -162,3 +168,9 @@ class TrainingSession:
         index = WordIndex(self.splits)
         texts = [self.splits.vocabulary.decode(name.tokens) for name in names]
         return [SampleRow(text, index.find(text)) for text in texts]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)

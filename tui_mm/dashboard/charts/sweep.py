@@ -32,11 +32,11 @@ def sweep_chart(
     top = float(max(np.nanmax(curve), np.quantile(y, 0.98)))
     low = float(y.min())
     columns = decimate(y, 2 * max(10, width - 12))
-    at = x[columns.start]
+    at = [*x[columns.start].tolist(), *x[columns.start].tolist()]
+    raw = np.minimum(np.concatenate((columns.low, columns.high)), top)
 
     def draw(plt: Any) -> None:
-        raw = np.minimum(columns.mean, top)
-        plt.scatter(at.tolist(), raw.tolist(), marker="." if ascii_only else "braille", color="gray")
+        plt.scatter(at, raw.tolist(), marker="." if ascii_only else "braille", color="gray")
         plt.plot(x.tolist(), curve.tolist(), marker="*" if ascii_only else "braille", color="blue+")
         for name, rate in suggestions:
             if rate is None:

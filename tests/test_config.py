@@ -1,0 +1,116 @@
+"""RunConfig: one place for every hyperparameter, and messages that say what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui_mm.config import PRESET_SUMMARIES, PRESETS, ConfigError, RunConfig, allowed, group_of, make_config
+
+
+def test_every_field_is_explained_and_grouped() -> None:
+    for name, field in RunConfig.model_fields.items():
+        assert field.description, name
+        assert group_of(field) in ("Data", "Model", "Training", "Schedule", "Machine")
+        assert allowed(name)
+
+
+def test_every_preset_is_valid_and_has_a_summary() -> None:
+    assert set(PRESETS) == set(PRESET_SUMMARIES)
+    for name in PRESETS:
+        make_config(name)
+
+
+def test_lecture_preset_is_the_lectures() -> None:
+    c = make_config("lecture")
+    assert (c.embedding, c.hidden, c.block_size, c.batch_size, c.steps) == (10, 200, 3, 32, 200_000)
+    assert (c.optimizer, c.lr, c.schedule, c.decay_at, c.decay_factor, c.init) == (
+        "sgd", 0.1, "step", 0.5, 0.1, "lecture",
+    )  # fmt: skip
+    assert (c.weight_decay, c.momentum, c.train_fraction, c.dev_fraction, c.split_seed) == (0.0, 0.0, 0.8, 0.1, 42)
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("steps = 7\nbatch-size = 8\nembedding = 5\n")
+    c = make_config("lecture", file, {"steps": "9"})
+    assert (c.steps, c.batch_size, c.embedding, c.hidden) == (9, 8, 5, 200)
+
+
+def test_the_file_may_name_a_preset_and_an_explicit_one_wins(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('preset = "lecture-small"\n')
+    assert make_config(None, file).hidden == 100
+    assert make_config("lecture", file).hidden == 200
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"lr": "-1"}, ["--lr", "'-1'", "above 0"]),
+        ({"lr": "nan"}, ["--lr", "nan"]),
+        ({"lr": "inf"}, ["--lr", "inf"]),
+        ({"steps": "x"}, ["--steps", "'x'", "whole number from 1"]),
+        ({"steps": "0"}, ["--steps", "'0'"]),
+        ({"batch_size": "2.5"}, ["--batch-size", "'2.5'", "whole number"]),
+        ({"init": "foo"}, ["--init", "'foo'", "lecture, scaled"]),
+        ({"device": "gpu"}, ["--device", "'gpu'", "cuda"]),
+        ({"hiden": "3"}, ["hiden", "did you mean hidden?"]),
+        ({"train_fraction": ".9", "dev_fraction": ".5"}, ["train_fraction", "0.9", "at most 1"]),
+    ],
+)
+def test_a_wrong_value_names_field_value_and_what_is_allowed(flags: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        make_config(flags=flags)
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("steps = = 3", "TOML"),
+        ("steps = -3", "steps"),
+        ("stepz = 3", "did you mean steps?"),
+        ("[training]\nsteps = 3", "training"),
+        ("preset = 3", "preset"),
+        ("preset = 'lectur'", "did you mean lecture?"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, word: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.toml|preset") as error:
+        make_config(None, file)
+    assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_binary_and_large_files_are_one_line(tmp_path: Path) -> None:
+    binary, large = tmp_path / "a.toml", tmp_path / "b.toml"
+    binary.write_bytes(b"\xff\xfe")
+    large.write_bytes(b"#" * ((1 << 20) + 1))
+    for file, word in ((tmp_path / "none.toml", "cannot be read"), (binary, "is not TOML"), (large, "larger")):
+        with pytest.raises(ConfigError, match=word):
+            make_config(None, file)
+
+
+@given(st.dictionaries(st.sampled_from(list(RunConfig.model_fields)), st.text() | st.integers() | st.floats()))
+def test_any_values_give_a_configuration_or_one_clear_line(values: dict[str, object]) -> None:
+    try:
+        config = make_config(flags=values)
+    except ConfigError as error:
+        assert str(error).strip()
+    else:
+        assert make_config(flags=config.model_dump()) == config
+
+
+def test_evaluation_interval_is_a_twentieth_of_the_steps_by_default() -> None:
+    assert make_config(flags={"steps": 1000}).evaluation_interval == 50
+    assert make_config(flags={"steps": 3}).evaluation_interval == 1
+    assert make_config(flags={"steps": 1000, "eval_every": 7}).evaluation_interval == 7

@@ -1,0 +1,207 @@
+"""A training with its run folder: stopping, going on, failing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.corpus import Corpus
+from tui_mm.config import RunConfig, make_config
+from tui_mm.runs.checkpoints import load_checkpoint
+from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.run import Run, create_run
+from tui_mm.runs.summary import summarize
+from tui_mm.training.events import Event, StepBlock
+from tui_mm.training.setup import build_trainer, split_for
+from tui_mm.worker import session as session_module
+from tui_mm.worker.loading import load_model, resume_trainer
+from tui_mm.worker.session import TrainingSession
+
+
+def config(**flags: Any) -> RunConfig:
+    values = {
+        "block_size": 3, "embedding": 4, "hidden": 16, "batch_size": 8, "steps": 300, "threads": 1, "eval_every": 20,
+        "device": "cpu", **flags,
+    }  # fmt: skip
+    return make_config(flags=values)
+
+
+def new_run(corpus: Corpus, settings: RunConfig) -> tuple[Run, TrainingSession]:
+    splits = split_for(settings, corpus)
+    trainer = build_trainer(settings, splits)
+    facts = {
+        "data": {"name": corpus.name, "words": len(corpus)},
+        "model": {"kind": settings.model, "parameters": trainer.model.parameter_count()},
+    }
+    run = create_run(Home.find(), settings, corpus, None, facts)
+    return run, TrainingSession(run, trainer, splits)
+
+
+def resumed(run: Run) -> TrainingSession:
+    trainer, splits = resume_trainer(run)
+    return TrainingSession(run, trainer, splits)
+
+
+def last_arrays(run: Run) -> dict[str, Any]:
+    return load_checkpoint(run.checkpoint("last")).arrays
+
+
+def stored(run: Run) -> tuple[Any, Any]:
+    with run.store() as store:
+        return store.losses(), [(e.step, e.train, e.dev, e.is_best) for e in store.evaluations()]
+
+
+def assert_same(a: Run, b: Run) -> None:
+    first, second = last_arrays(a), last_arrays(b)
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        assert np.array_equal(array, second[name]), name
+    assert np.array_equal(stored(a)[0], stored(b)[0])
+    assert stored(a)[1] == stored(b)[1]
+    with a.store() as x, b.store() as y:
+        assert x.samples() == y.samples()
+
+
+def test_a_run_keeps_every_step_and_ends_done(corpus: Corpus) -> None:
+    run, session = new_run(corpus, config())
+    heard: list[Event] = []
+    finished = session.train(observe=heard.append)
+    assert finished is not None
+    assert finished.reason == "done"
+    assert run.status() == "done"
+    told = np.concatenate([e.losses for e in heard if isinstance(e, StepBlock)])
+    losses, evaluations = stored(run)
+    assert np.array_equal(losses, told)
+    assert len(losses) == 300
+    assert [e[0] for e in evaluations] == list(range(0, 301, 20))
+    with run.store() as store:
+        assert len(store.samples()) == 20
+        assert [e.kind for e in store.events()] == ["started", "done"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_stopping_and_going_on_ends_with_the_same_bits(
+    optimizer: str, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(optimizer=optimizer, momentum=0.5)
+    whole, session = new_run(corpus, settings)
+    session.train()
+    cut, session = new_run(corpus, settings)
+    for stop_at in (1, 90, 91, 200):
+        trainer = session.trainer
+        finished = session.train(should_stop=lambda t=trainer, s=stop_at: t.step >= s)  # type: ignore[misc]
+        assert finished is None
+        assert cut.status() == "stopped"
+        assert len(stored(cut)[0]) == load_checkpoint(cut.checkpoint("last")).values["trainer"]["step"]
+        session = resumed(cut)
+    assert session.train() is not None
+    assert_same(whole, cut)
+
+
+@pytest.mark.parametrize("step", [0, 1, 19, 20, 21, 150, 299])
+def test_dying_at_any_event_and_going_on_ends_with_the_same_bits(step: int, corpus: Corpus) -> None:
+    """The process is gone: no last flush, no last checkpoint, the status still says running."""
+
+    class Death(BaseException):
+        pass
+
+    whole, session = new_run(corpus, config())
+    session.train()
+    cut, session = new_run(corpus, config())
+
+    def die(_: Event) -> None:
+        if session.trainer.step >= step:
+            raise Death
+
+    with pytest.raises(Death):
+        session.train(observe=die)
+    assert cut.status() == "crashed"
+    assert resumed(cut).train() is not None
+    assert_same(whole, cut)
+
+
+def test_a_failure_between_best_and_last_is_made_good(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, session = new_run(corpus, config())
+    session.train()
+    cut, session = new_run(corpus, config())
+    inner = session_module.save_checkpoint
+    saves = []
+
+    def fail_on_fourth(path: Path, checkpoint: Any) -> None:
+        saves.append(path.name)
+        if len(saves) == 4:
+            raise OSError(28, "No space left on device")
+        inner(path, checkpoint)
+
+    monkeypatch.setattr(session_module, "save_checkpoint", fail_on_fourth)
+    with pytest.raises(OSError, match="No space"):
+        session.train()
+    assert saves[2:] == ["best.safetensors", "last.safetensors"]
+    assert cut.status() == "failed"
+    monkeypatch.setattr(session_module, "save_checkpoint", inner)
+    assert resumed(cut).train() is not None
+    assert_same(whole, cut)
+
+
+def test_best_has_the_least_dev_loss_and_last_the_last_step(corpus: Corpus) -> None:
+    run, session = new_run(corpus, config(lr=0.1, steps=600))
+    session.train()
+    evaluations = [(dev, step) for step, _, dev, _ in stored(run)[1]]
+    assert load_model(run, "best").step == min(evaluations)[1]
+    assert load_model(run, "last").step == 600
+    assert min(evaluations)[1] < 600, "the run should overfit, or this test says nothing"
+
+
+def test_a_diverged_run_keeps_its_last_good_checkpoint(corpus: Corpus) -> None:
+    run, session = new_run(corpus, config(optimizer="sgd", lr=1e30, schedule="constant"))
+    finished = session.train()
+    assert finished is not None
+    assert finished.reason == "diverged"
+    assert run.status() == "diverged"
+    for array in last_arrays(run).values():
+        assert np.isfinite(array).all()
+    losses = stored(run)[0]
+    assert not np.isfinite(losses).all()
+    summary = summarize(run)
+    assert summary["status"] == "diverged"
+
+
+def test_out_of_memory_says_what_to_change(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, session = new_run(corpus, config())
+
+    def exhausted(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    monkeypatch.setattr(session.trainer, "_train", exhausted)
+    with pytest.raises(RunError, match="--batch-size"):
+        session.train()
+    assert run.status() == "failed"
+
+
+def test_a_checkpoint_of_another_shape_is_refused(corpus: Corpus) -> None:
+    run, session = new_run(corpus, config())
+    session.train(should_stop=lambda: session.trainer.step > 50)
+    other, session = new_run(corpus, config(hidden=17))
+    session.train()
+    run.checkpoint("last").write_bytes(other.checkpoint("last").read_bytes())
+    with pytest.raises(RunError, match="does not fit"):
+        resumed(run).train()
+
+
+def test_bigram_runs_are_kept_like_others(corpus: Corpus) -> None:
+    run, session = new_run(corpus, make_config("bigram"))
+    assert session.train() is not None
+    summary = summarize(run)
+    assert summary["steps"] == 1
+    assert summary["losses"]["train"] < summary["losses"]["initial"]
+    assert len(summary["samples"]) == 20
+    assert load_model(run).model.parameter_count() == summary["model"]["parameters"]
+
+
+def test_a_stop_before_the_first_step_keeps_a_checkpoint(corpus: Corpus) -> None:
+    run, session = new_run(corpus, config())
+    assert session.train(should_stop=lambda: True) is None
+    assert load_model(run).step == 0
