@@ -39,10 +39,11 @@ def test_the_loss_curve_has_its_size_and_its_parts(width: int, height: int, asci
         width=width, height=height, color=False, ascii_only=ascii_only,
     )  # fmt: skip
     lines = text.splitlines()
-    assert len(lines) == height + 1
-    assert all(len(line) <= width for line in lines[:-1])
-    assert "uniform 3.296" in lines[-1]
-    assert "dev" in lines[-1]
+    chart, legend = lines[:height], " ".join(lines[height:])
+    assert chart[-2].lstrip().startswith("└")
+    assert all(len(line) <= width for line in lines)
+    assert "uniform 3.296" in legend
+    assert "dev" in legend
     assert "\x1b" not in text
     if ascii_only:
         assert not any(ord(c) > 0x2FFF or 0x2800 <= ord(c) <= 0x28FF for c in text)

@@ -28,8 +28,10 @@ def main() -> None:
     hidden = _hidden_by()
     if hidden:
         sys.exit(f"makemore-tui: error: {hidden}; take that folder off PYTHONPATH and start again")
-    from tui_mm.cli.app import run
-
+    try:
+        from tui_mm.cli.app import run
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run())
 
 

@@ -41,14 +41,15 @@ _USER_ERRORS = ("SamplingError", "DeviceError")  # by name: their modules import
 )
 @click.version_option(__version__, prog_name="makemore-tui")
 @click.pass_context
-def app(context: click.Context) -> None:
+def app(context: click.Context) -> int:
     """Learn and watch character-level language models in the terminal.
 
     RUN, in the commands that take one, is a run's id, a unique prefix of it, its name, or 'last'.
     Runs are kept in the home folder: --home, else MAKEMORE_HOME, else the platform's state folder.
     """
     if context.invoked_subcommand is None:
-        context.invoke(train_command)
+        return int(train_command.main([], prog_name="makemore-tui", standalone_mode=False))
+    return 0
 
 
 for _command in (train_command, sweep_command, sample_command, eval_command, runs_group, resume_command, data_group):

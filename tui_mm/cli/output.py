@@ -42,7 +42,7 @@ def _width(text: str) -> int:
 
 def use_color(stream: Any = None) -> bool:
     stream = stream or sys.stdout
-    return bool(stream.isatty()) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def ascii_only() -> bool:

@@ -63,12 +63,13 @@ class Meter:
         done = self.step - self._first_step
         return (time.monotonic() - self._started) / done * (self.total - self.step) if done else math.nan
 
-    def fields(self) -> str:
+    def fields(self, *, brief: bool = False) -> str:
+        """Loss, dev loss, speed, time left; ``brief`` leaves out the speed."""
         parts = [f"loss {self.loss:.4f}"] if math.isfinite(self.loss) else []
         parts += [f"dev {self.dev:.4f}"] if self.dev is not None else []
-        parts += [f"{self.rate:,.0f} steps/s"] if math.isfinite(self.rate) else []
+        parts += [f"{self.rate:,.0f} steps/s"] if math.isfinite(self.rate) and not brief else []
         parts += [f"{_clock(self.seconds_left)} left"] if math.isfinite(self.seconds_left) else []
-        return "  ".join([*parts, *([self.note] if self.note else [])])
+        return "  ".join([*parts, *([self.note] if self.note and not brief else [])])
 
 
 class Lines:
@@ -105,18 +106,26 @@ class Bar:
 
     def __init__(self, meter: Meter, stream: IO[str]) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            TaskProgressColumn,
+            TextColumn,
+        )
 
+        console = Console(file=stream, highlight=False)
         self._meter = meter
-        self._progress = Progress(
-            MofNCompleteColumn(),
+        self._width = console.width
+        columns: list[ProgressColumn] = [
             BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan"),
             TaskProgressColumn(),
             TextColumn("{task.fields[line]}", markup=False),
-            console=Console(file=stream, highlight=False),
-            auto_refresh=False,
-            expand=True,
-        )
+        ]
+        if self._width >= 100:
+            columns.insert(0, MofNCompleteColumn())
+        self._progress = Progress(*columns, console=console, auto_refresh=False, expand=True)
         self._task = self._progress.add_task("", total=meter.total, completed=meter.step, line="")
         self._painted = -math.inf
 
@@ -136,7 +145,7 @@ class Bar:
             self._paint()
 
     def _paint(self) -> None:
-        self._progress.update(self._task, completed=self._meter.step, line=self._meter.fields())
+        self._progress.update(self._task, completed=self._meter.step, line=self._meter.fields(brief=self._width < 80))
         self._progress.refresh()
         self._painted = time.monotonic()
 

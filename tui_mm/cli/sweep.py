@@ -47,12 +47,13 @@ def sweep_command(home: Home, low: float, high: float, points: int, as_json: boo
 
     exponents = lecture_exponents(low, high, points)
     trainer = build_trainer(config, split_for(config, corpus))
+    blocks = lr_range_test(
+        trainer.model, trainer.rows["train"], config, exponents=exponents, generator=trainer.generator
+    )
     parts: list[NDArray[np.float64]] = []
     done, started = 0, time.perf_counter()
     with make_display(len(exponents), 0, as_json=as_json) as display:
-        for block in lr_range_test(
-            trainer.model, trainer.rows["train"], config, exponents=exponents, generator=trainer.generator
-        ):
+        for block in blocks:
             parts.append(block.losses)
             rate, seconds = 10.0 ** float(block.exponents[-1]), time.perf_counter() - started
             display(StepBlock(done + 1, block.losses.astype(np.float32), rate, seconds, seconds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -182,11 +183,11 @@ def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
         losses = store.losses()
         dev = [(e.step, e.dev) for e in store.evaluations() if e.dev is not None]
         samples = store.samples()
-    if use_color() and len(losses) > 1:
+    if sys.stdout.isatty() and len(losses) > 1:
         from tui_mm.dashboard.charts.loss import loss_curve
 
         baselines = [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
-        say(loss_curve(losses, dev, baselines, width=terminal_width(), color=True, ascii_only=ascii_only()))
+        say(loss_curve(losses, dev, baselines, width=terminal_width(), color=use_color(), ascii_only=ascii_only()))
     found = summary["losses"]
     parts = [f"{name} {found[name]:.4f}" for name in ("train", "dev") if found[name] is not None]
     if found["best_dev"] is not None and found["best_step"] != summary["steps"]:

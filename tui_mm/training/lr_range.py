@@ -52,13 +52,17 @@ def lr_range_test(
     """
     if isinstance(model, CountingModel):
         raise ConfigError("--model: bigram learns by counting and has no learning rate to find; give mlp")
-    trial = copy.deepcopy(model)
-    draws = generator.clone_state()
+    rates = np.asarray(exponents, dtype=np.float64)
+    return _blocks(copy.deepcopy(model), rows, config, rates, generator.clone_state())
+
+
+def _blocks(
+    trial: LanguageModel, rows: Rows, config: RunConfig, exponents: NDArray[np.float64], draws: Generator
+) -> Iterator[SweepBlock]:
     optimizer = make_optimizer(config, dict(trial.named_parameters()))
     block: list[float] = []
     first, started = 0, time.perf_counter()
-    rates = np.asarray(exponents, dtype=np.float64)
-    for k, exponent in enumerate(rates):
+    for k, exponent in enumerate(exponents):
         if config.batch_size:
             index = torch.randint(0, len(rows), (config.batch_size,), generator=draws).to(rows.device)
         else:
@@ -67,9 +71,9 @@ def lr_range_test(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step(float(10.0**exponent))
         block.append(float(loss.detach()))
-        last = k == len(rates) - 1 or not np.isfinite(block[-1])
+        last = k == len(exponents) - 1 or not np.isfinite(block[-1])
         if last or time.perf_counter() - started > _BLOCK_SECONDS:
-            yield SweepBlock(rates[first : k + 1], np.array(block))
+            yield SweepBlock(exponents[first : k + 1], np.array(block))
             block, first, started = [], k + 1, time.perf_counter()
         if last:
             return

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import plotext
+
+
+def legend(parts: Sequence[str], width: int) -> str:
+    """What a chart shows, in lines of at most ``width``, parts kept whole."""
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]}  {part}" if lines[-1] else part
+        if len(longer) > width and lines[-1]:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def build(draw: Callable[[Any], None], *, width: int, height: int, color: bool) -> str:

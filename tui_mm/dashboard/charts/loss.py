@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_mm.dashboard.charts.decimate import decimate
-from tui_mm.dashboard.charts.figure import build
+from tui_mm.dashboard.charts.figure import build, legend
 
 _NICE = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 2.1, 2.2, 2.3, 2.4, 2.5, 2.75, 3, 3.5, 4, 5, 6, 7, 8, 9)
 
@@ -61,11 +61,11 @@ def loss_curve(
         ticks = _ticks(low, high, max(2, height // 3))
         plt.yticks([math.log10(t) for t in ticks], [f"{t:g}" for t in ticks])
 
-    legend = ["loss (log scale) over steps:", f"{'.' if ascii_only else '⠤'} train"]
-    legend += [f"{'o' if ascii_only else '◆'} dev"] if points else []
-    legend += [f"{'-' if ascii_only else '┄'} {name} {loss:.3f}" for name, loss in baselines]
-    legend += ["! not finite"] if columns.bad.any() else []
-    return build(draw, width=width, height=height, color=color) + "\n" + "  ".join(legend)
+    parts = ["loss (log scale) over steps:", f"{'.' if ascii_only else '⠤'} train"]
+    parts += [f"{'o' if ascii_only else '◆'} dev"] if points else []
+    parts += [f"{'-' if ascii_only else '┄'} {name} {loss:.3f}" for name, loss in baselines]
+    parts += ["! not finite"] if columns.bad.any() else []
+    return build(draw, width=width, height=height, color=color) + "\n" + legend(parts, width)
 
 
 def round_ticks(low: int, high: int, most: int) -> list[int]:

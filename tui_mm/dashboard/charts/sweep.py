@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_mm.dashboard.charts.decimate import decimate
-from tui_mm.dashboard.charts.figure import build
+from tui_mm.dashboard.charts.figure import build, legend
 
 
 def sweep_chart(
@@ -46,6 +46,6 @@ def sweep_chart(
             plt.scatter([exponent], [level], marker=name[0].upper(), color="orange+")
         plt.ylim(low - 0.02 * (top - low) - 1e-3, top + 1e-3)
 
-    legend = "loss over the exponent e, lr = 10**e"
+    title = "loss over the exponent e, lr = 10**e"
     marks = [f"{name[0].upper()} {name} 10**{math.log10(rate):.2f} = {rate:.3g}" for name, rate in suggestions if rate]
-    return build(draw, width=width, height=height, color=color) + "\n" + "   ".join([legend, *marks])
+    return build(draw, width=width, height=height, color=color) + "\n" + legend([title, *marks], width)
