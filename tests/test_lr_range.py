@@ -11,8 +11,9 @@ import torch
 from data.corpus import Corpus
 from tui_mm.config import ConfigError, make_config
 from tui_mm.training.lr_range import lecture_exponents, lr_range_test
-from tui_mm.training.setup import build_trainer, split_for
+from tui_mm.training.setup import build_trainer
 from tui_mm.training.suggestions import Suggestions, smooth, suggest
+from tui_mm.words import split_for
 
 
 def sweep(corpus: Corpus, preset: str, count: int = 1000, **flags: object) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,8 @@ from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, create_run
 from tui_mm.runs.summary import summarize
 from tui_mm.training.events import Event, StepBlock
-from tui_mm.training.setup import build_trainer, split_for
+from tui_mm.training.setup import build_trainer
+from tui_mm.words import split_for
 from tui_mm.worker import session as session_module
 from tui_mm.worker.loading import load_model, resume_trainer
 from tui_mm.worker.session import TrainingSession

@@ -1,5 +1,6 @@
 """`python -m tui_mm` and the console script `makemore-tui`."""
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,9 @@ def main() -> None:
     hidden = _hidden_by()
     if hidden:
         sys.exit(f"makemore-tui: error: {hidden}; take that folder off PYTHONPATH and start again")
+    # Before torch is loaded: its threads sleep while they wait, so that a busy machine slows a training by what the
+    # others take and not tenfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from tui_mm.cli.app import run
     except KeyboardInterrupt:

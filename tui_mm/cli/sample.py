@@ -85,14 +85,14 @@ def sample_command(
     import torch
 
     from models.sampling import SamplingConfig, sample
-    from tui_mm.worker.loading import load_model, run_splits
+    from tui_mm.worker.loading import load_model
 
     config = SamplingConfig(temperature, top_k, top_p, max_length)
     trained = load_model(run, checkpoint)
     start = trained.vocabulary.encode(prefix)
     torch.set_num_threads(1)
     names = sample(trained.model, count, generator=torch.Generator().manual_seed(seed), prefix=start, config=config)
-    index = WordIndex(run_splits(run))
+    index = WordIndex(run.splits())
     rows = [(trained.vocabulary.decode(name.tokens), name) for name in names]
     if as_json:
         print_json(
@@ -148,10 +148,10 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     import torch
 
     from tui_mm.training.rows import Rows, mean_loss
-    from tui_mm.worker.loading import load_model, run_splits
+    from tui_mm.worker.loading import load_model
 
     trained = load_model(run, checkpoint)
-    chosen = run_splits(run).named(split)
+    chosen = run.splits().named(split)
     if not chosen.examples:
         raise RunError(f"--split: run {run.id} has no {split} words; give one of those it was split into")
     loss = mean_loss(trained.model, Rows.of(chosen, trained.model, torch.device("cpu")))

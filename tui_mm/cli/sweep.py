@@ -17,6 +17,7 @@ from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal
 from tui_mm.cli.progress import make_display
 from tui_mm.runs.home import Home
 from tui_mm.training.events import StepBlock
+from tui_mm.words import split_for
 
 
 @click.command(
@@ -42,7 +43,7 @@ def sweep_command(home: Home, low: float, high: float, points: int, as_json: boo
     config = config_from(keywords)
     corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
     from tui_mm.training.lr_range import lecture_exponents, lr_range_test
-    from tui_mm.training.setup import build_trainer, split_for
+    from tui_mm.training.setup import build_trainer
     from tui_mm.training.suggestions import smooth, suggest
 
     exponents = lecture_exponents(low, high, points)

@@ -23,6 +23,7 @@ from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run, create_run, find_run
 from tui_mm.runs.summary import summarize
 from tui_mm.text import printable
+from tui_mm.words import split_for
 
 if TYPE_CHECKING:
     from tui_mm.training.trainer import Trainer
@@ -52,7 +53,7 @@ def train_command(home: Home, name: str | None, as_json: bool, **keywords: Any) 
     """
     config = config_from(keywords)
     corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
-    from tui_mm.training.setup import build_trainer, split_for
+    from tui_mm.training.setup import build_trainer
 
     splits = split_for(config, corpus)
     trainer = build_trainer(config, splits)
@@ -82,27 +83,12 @@ def resume_command(reference: str, device: str | None, home: Home, as_json: bool
     run = find_run(home, reference)
     if run.status() == "done":
         say(f"run {run.id} is done already; nothing to resume", err=as_json)
-        _report(run, run_splits_of(run), as_json=as_json)
+        _report(run, run.splits(), as_json=as_json)
         return 0
     from tui_mm.worker.loading import resume_trainer
 
     trainer, splits = resume_trainer(run, device)
     return _train(run, trainer, splits, as_json=as_json)
-
-
-def run_splits_of(run: Run) -> Splits:
-    """The run's words, split; without loading torch."""
-    from data.splits import split_words
-    from data.vocabulary import Vocabulary
-
-    config, corpus = run.config(), run.corpus()
-    return split_words(
-        corpus.head(config.max_words) if config.max_words else corpus,
-        Vocabulary.of(corpus),
-        train_fraction=config.train_fraction,
-        dev_fraction=config.dev_fraction,
-        seed=config.split_seed,
-    )
 
 
 def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:

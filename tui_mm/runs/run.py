@@ -15,9 +15,11 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from data.corpus import Corpus, CorpusError, read_words
+from data.splits import Splits
 from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.store import RunStore
+from tui_mm.words import split_for
 
 Which = Literal["best", "last"]
 _ID = re.compile(r"[0-9a-f]{8}")
@@ -57,6 +59,10 @@ class Run:
             return read_words(self.folder / "words.txt", name)
         except CorpusError as error:
             raise RunError(f"run {self.id}: its copy of the words cannot be used: {error}") from None
+
+    def splits(self) -> Splits:
+        """Its words, split as they were when it was made."""
+        return split_for(self.config(), self.corpus())
 
     def status(self) -> str:
         """created, running, done, stopped, diverged, or crashed: marked running, and nobody holds the lock."""

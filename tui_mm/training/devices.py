@@ -35,11 +35,12 @@ def choose_device(wanted: str) -> torch.device:
 def choose_threads(wanted: int, rows: int, parameters: int) -> int:
     """Threads for steps of ``rows`` predictions by a model of ``parameters``; ``wanted`` above 0 is taken as it is.
 
-    A small step is over before a second thread has woken up, and on a busy machine it waits for it.
+    A small step is over before a second thread has woken up. One processor is left to the screen and to others:
+    threads that share a processor wait for each other at every operation, and a step takes several times as long.
     """
     if wanted:
         return wanted
-    return max(1, min(cpu_count(), rows * parameters // _WORK_PER_THREAD))
+    return max(1, min(cpu_count() - 1, rows * parameters // _WORK_PER_THREAD))
 
 
 def cpu_count() -> int:

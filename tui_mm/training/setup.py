@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator
 
-from data.corpus import Corpus
-from data.splits import Splits, split_words
-from data.vocabulary import Vocabulary
+from data.splits import Splits
 from models.base import LanguageModel
 from models.mlp import MLP, MLPConfig
 from models.ngram import Bigram, BigramConfig
@@ -18,17 +16,6 @@ from tui_mm.training.trainer import Trainer
 
 MAX_PARAMETERS = 1 << 28
 """Known before anything is allocated: with AdamW's state and gradients, 4 GiB."""
-
-
-def split_for(config: RunConfig, corpus: Corpus) -> Splits:
-    """The words that a configuration asks for, split as it says. Raises CorpusError."""
-    return split_words(
-        corpus.head(config.max_words) if config.max_words else corpus,
-        Vocabulary.of(corpus),  # of all the words, as the lecture's first cells have it
-        train_fraction=config.train_fraction,
-        dev_fraction=config.dev_fraction,
-        seed=config.split_seed,
-    )
 
 
 def parameter_count(config: RunConfig, vocab_size: int) -> int:

@@ -13,7 +13,7 @@ from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import RunError
 from tui_mm.runs.run import Run, Which
-from tui_mm.training.setup import build_model, build_trainer, split_for
+from tui_mm.training.setup import build_model, build_trainer
 from tui_mm.training.trainer import Trainer
 
 
@@ -46,11 +46,6 @@ def load_model(run: Run, which: Which = "last") -> TrainedModel:
         raise RunError(f"{path}: holds no model that this program knows ({error})") from None
 
 
-def run_splits(run: Run) -> Splits:
-    """The words of a run, split as they were when it was made."""
-    return split_for(run.config(), run.corpus())
-
-
 def resume_trainer(run: Run, device: str | None = None) -> tuple[Trainer, Splits]:
     """A trainer for a run that exists, on the device and the threads it had (unless another device is asked for):
     with others the result would be the same only up to rounding."""
@@ -58,7 +53,7 @@ def resume_trainer(run: Run, device: str | None = None) -> tuple[Trainer, Splits
         threads, before = store.get("threads", 0), store.get("device")
     config = run.config()
     placed = config.model_copy(update={"device": device or before or config.device, "threads": threads})
-    splits = run_splits(run)
+    splits = run.splits()
     trainer = build_trainer(placed, splits)
     trainer.config = config
     return trainer, splits
