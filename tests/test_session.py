@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ import numpy as np
 import pytest
 
 from data.corpus import Corpus
+from data.splits import Splits
 from tui_mm.config import RunConfig, make_config
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, create_run
 from tui_mm.runs.summary import summarize
-from tui_mm.training.events import Event, StepBlock
+from tui_mm.training.events import Event, Finished, StepBlock
 from tui_mm.training.setup import build_trainer
+from tui_mm.training.trainer import Trainer
 from tui_mm.words import split_for
 from tui_mm.worker import session as session_module
 from tui_mm.worker.loading import load_model, resume_trainer
-from tui_mm.worker.session import TrainingSession
+from tui_mm.worker.session import training_session
 
 
 def config(**flags: Any) -> RunConfig:
@@ -30,7 +33,20 @@ def config(**flags: Any) -> RunConfig:
     return make_config(flags=values)
 
 
-def new_run(corpus: Corpus, settings: RunConfig) -> tuple[Run, TrainingSession]:
+@dataclass
+class Session:
+    """A training session that is opened for each training, as a process of its own would."""
+
+    run: Run
+    trainer: Trainer
+    splits: Splits
+
+    def train(self, **options: Any) -> Finished | None:
+        with training_session(self.run, self.trainer, self.splits) as session:
+            return session.train(**options)
+
+
+def new_run(corpus: Corpus, settings: RunConfig) -> tuple[Run, Session]:
     splits = split_for(settings, corpus)
     trainer = build_trainer(settings, splits)
     facts = {
@@ -38,12 +54,12 @@ def new_run(corpus: Corpus, settings: RunConfig) -> tuple[Run, TrainingSession]:
         "model": {"kind": settings.model, "parameters": trainer.model.parameter_count()},
     }
     run = create_run(Home.find(), settings, corpus, None, facts)
-    return run, TrainingSession(run, trainer, splits)
+    return run, Session(run, trainer, splits)
 
 
-def resumed(run: Run) -> TrainingSession:
+def resumed(run: Run) -> Session:
     trainer, splits = resume_trainer(run)
-    return TrainingSession(run, trainer, splits)
+    return Session(run, trainer, splits)
 
 
 def last_arrays(run: Run) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import config_from, config_options, home_option, json_option
 from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal_width, use_color
 from tui_mm.cli.progress import make_display
-from tui_mm.cli.signals import stop_on_signals
 from tui_mm.config import RunConfig
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run, create_run, find_run
 from tui_mm.runs.summary import summarize
+from tui_mm.signals import stop_on_signals
 from tui_mm.text import printable
 from tui_mm.words import split_for
 
@@ -92,11 +92,14 @@ def resume_command(reference: str, device: str | None, home: Home, as_json: bool
 
 
 def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
-    from tui_mm.worker.session import TrainingSession
+    from tui_mm.worker.session import training_session
 
-    session = TrainingSession(run, trainer, splits)
     _introduce(run, trainer, splits, err=as_json)
-    with stop_on_signals() as stop, make_display(trainer.total_steps, trainer.step, as_json=as_json) as display:
+    with (
+        training_session(run, trainer, splits) as session,
+        stop_on_signals() as stop,
+        make_display(trainer.total_steps, trainer.step, as_json=as_json) as display,
+    ):
         finished = session.train(should_stop=stop, observe=display)
     if finished is None:
         say(f"stopped at step {trainer.step:,}, checkpoint kept; go on with: makemore-tui resume {run.id}", err=as_json)

@@ -65,10 +65,10 @@ class Run:
         return split_for(self.config(), self.corpus())
 
     def status(self) -> str:
-        """created, running, done, stopped, diverged, or crashed: marked running, and nobody holds the lock."""
+        """created, running, paused, done, stopped, diverged, failed, or crashed: at work, and nobody holds the lock."""
         with self.store() as store:
             status = str(store.get("status", "created"))
-        return "crashed" if status == "running" and not self.is_live() else status
+        return "crashed" if status in ("running", "paused") and not self.is_live() else status
 
     def is_live(self) -> bool:
         """Whether a process is training it."""

@@ -1,7 +1,8 @@
-"""The store of one run: configuration, every step's loss, evaluations, samples and events, in SQLite.
+"""The store of one run: configuration, every step's loss, evaluations, samples, events and commands, in SQLite.
 
-One process writes, any number read. Losses are packed, a row a tenth of a second and not a row a step. WAL with
-synchronous=NORMAL: what is committed survives the death of the process, and a loss of power leaves the file valid.
+One process trains and writes, any number read and put commands into its inbox. Losses are packed, a row a tenth of a
+second and not a row a step. WAL with synchronous=NORMAL: what is committed survives the death of the process, and a
+loss of power leaves the file valid.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,14 @@ CREATE TABLE evaluations (
 CREATE TABLE samples (
     step INTEGER NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, seen_in TEXT,
     PRIMARY KEY (step, position)
+) WITHOUT ROWID;
+CREATE TABLE commands (                                                             -- the inbox of who trains
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, sender TEXT NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL,
+    answer TEXT                                                                     -- NULL: not answered yet
+);
+CREATE TABLE sweeps (
+    sweep INTEGER NOT NULL, first INTEGER NOT NULL, exponents BLOB NOT NULL, losses BLOB NOT NULL,  -- float64
+    PRIMARY KEY (sweep, first)
 ) WITHOUT ROWID;
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL
@@ -68,6 +77,14 @@ class EvaluationRow:
 class SampleRow:
     text: str
     seen_in: str | None
+
+
+@dataclass(frozen=True)
+class CommandRow:
+    id: int
+    sender: str
+    name: str
+    arguments: Any
 
 
 @dataclass(frozen=True)
@@ -216,6 +233,58 @@ class RunStore:
             self._run("DELETE FROM losses WHERE first_step > ?", (step,))
             self._run("DELETE FROM evaluations WHERE step > ?", (evaluated_at,))
             self._run("DELETE FROM samples WHERE step > ?", (step,))
+
+    # -- commands
+
+    def changes(self) -> int:
+        """A number that differs from the last one if another connection has written since: a cheap wake-up."""
+        return int(self._run("PRAGMA data_version")[0][0])
+
+    def put_command(self, sender: str, name: str, arguments: Mapping[str, Any]) -> int:
+        """Ask who trains for something; returns the number under which the answer will stand."""
+        rows = self._run(
+            "INSERT INTO commands (time, sender, name, arguments) VALUES (?, ?, ?, ?) RETURNING id",
+            (time.time(), sender, name, json.dumps(dict(arguments))),
+        )
+        return int(rows[0][0])
+
+    def open_commands(self) -> list[CommandRow]:
+        """Those without an answer, oldest first."""
+        rows = self._run("SELECT id, sender, name, arguments FROM commands WHERE answer IS NULL ORDER BY id")
+        return [CommandRow(id, sender, name, self._value(arguments)) for id, sender, name, arguments in rows]
+
+    def answer_command(self, command: int, answer: Mapping[str, Any]) -> None:
+        self._run("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(dict(answer)), command))
+
+    def answer(self, command: int) -> dict[str, Any] | None:
+        """What was answered; None while nothing was. Raises RunError for a number that was never given."""
+        rows = self._run("SELECT answer FROM commands WHERE id = ?", (command,))
+        if not rows:
+            raise RunError(f"{self.path}: has no command {command}")
+        found = rows[0][0]
+        if found is None:
+            return None
+        value = self._value(found)
+        return value if isinstance(value, dict) else {"value": value}
+
+    # -- sweeps
+
+    def next_sweep(self) -> int:
+        return int(self._run("SELECT coalesce(max(sweep), 0) + 1 FROM sweeps")[0][0])
+
+    def add_sweep_points(self, sweep: int, first: int, exponents: NDArray[Any], losses: NDArray[Any]) -> None:
+        data = [np.ascontiguousarray(a, dtype="<f8").tobytes() for a in (exponents, losses)]
+        self._run("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (sweep, first, *data))
+
+    def sweep_points(self, sweep: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Exponents and losses of a sweep so far, by default of the last one."""
+        rows = self._run(
+            "SELECT exponents, losses FROM sweeps WHERE sweep = coalesce(?, (SELECT max(sweep) FROM sweeps)) "
+            "ORDER BY first",
+            (sweep,),
+        )
+        columns = [b"".join(column) for column in zip(*rows, strict=True)] or [b"", b""]
+        return np.frombuffer(columns[0], dtype="<f8"), np.frombuffer(columns[1], dtype="<f8")
 
     # -- reading
 

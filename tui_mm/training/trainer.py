@@ -50,6 +50,7 @@ class Trainer:
         self.device = device
         self.step = 0
         self.lr = config.lr  # the base rate, which the schedule multiplies
+        self.pause_at: int | None = None  # a block ends at this step, so that whoever listens can stop exactly there
         self.train_seconds = 0.0
         self.seconds = 0.0
         self.initial_loss = math.nan
@@ -103,7 +104,10 @@ class Trainer:
 
     def _block_length(self) -> int:
         interval = self.config.evaluation_interval
-        return min(self._block, self.total_steps - self.step, interval - self.step % interval)
+        count = min(self._block, self.total_steps - self.step, interval - self.step % interval)
+        if self.pause_at is not None and self.pause_at > self.step:
+            count = min(count, self.pause_at - self.step)
+        return count
 
     def _train(self, count: int) -> StepBlock:
         assert self._optimizer is not None

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,16 @@ SAMPLE_SEED_OFFSET = 10  # the lecture samples from a generator seeded with 2147
 
 
 class TrainingSession:
-    """Trains ``run`` with ``trainer`` until it is finished or asked to stop."""
+    """Trains ``run`` with ``trainer`` until it is finished or asked to stop; writes to ``store``, the run's own.
 
-    def __init__(self, run: Run, trainer: Trainer, splits: Splits) -> None:
+    Whoever makes one holds the run's lock: see ``training_session``.
+    """
+
+    def __init__(self, run: Run, trainer: Trainer, splits: Splits, store: RunStore) -> None:
         self.run = run
         self.trainer = trainer
         self.splits = splits
+        self.store = store
         self._pending: list[StepBlock] = []
         self._flushed = time.monotonic()
         self._checkpointed = time.monotonic()
@@ -43,46 +48,45 @@ class TrainingSession:
     def train(
         self, *, should_stop: Callable[[], bool] = lambda: False, observe: Callable[[Event], None] = lambda _: None
     ) -> Finished | None:
-        """Go on from the last checkpoint, if there is one. Returns how it finished, or None if it was stopped.
+        """Go on from where the trainer is. Returns how it finished, or None if it was stopped.
 
         ``should_stop`` is asked and ``observe`` told at every event, some thirty times a second. Whatever ends the
         training, what was done is in the store; an exception of the machine (a full disk) is recorded and raised.
         """
-        with self.run.training_lock(), self.run.store() as store:
-            self._take_up(store)
-            try:
-                return self._loop(store, should_stop, observe)
-            except Exception as error:
-                store.set(status="failed")
-                store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
-                if _is_out_of_memory(error):
-                    c = self.trainer.config
-                    raise RunError(
-                        f"run {self.run.id}: out of memory on {self.trainer.device} at step {self.trainer.step:,}; "
-                        f"train with a smaller --batch-size (it was {c.batch_size or 'all'}) or --hidden ({c.hidden})"
-                    ) from error
-                raise
+        self._begin()
+        try:
+            return self._loop(should_stop, observe)
+        except Exception as error:
+            self.store.set(status="failed")
+            self.store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
+            if _is_out_of_memory(error):
+                c = self.trainer.config
+                raise RunError(
+                    f"run {self.run.id}: out of memory on {self.trainer.device} at step {self.trainer.step:,}; "
+                    f"train with a smaller --batch-size (it was {c.batch_size or 'all'}) or --hidden ({c.hidden})"
+                ) from error
+            raise
 
-    def _loop(
-        self, store: RunStore, should_stop: Callable[[], bool], observe: Callable[[Event], None]
-    ) -> Finished | None:
+    def _loop(self, should_stop: Callable[[], bool], observe: Callable[[Event], None]) -> Finished | None:
         for event in self.trainer.events():
-            self._keep(store, event)
+            self._keep(event)
             observe(event)
             if isinstance(event, Finished):
-                self._finish(store, event)
+                self._finish(event)
                 return event
             if should_stop():
                 break
-        self._flush(store)
-        self._checkpoint(store, "last")
-        with store.transaction():
-            store.set(status="stopped")
-            store.add_event(self.trainer.step, "stopped", f"stopped at step {self.trainer.step:,}, checkpoint kept")
+        self.flush()
+        self.checkpoint("last")
+        with self.store.transaction():
+            self.store.set(status="stopped")
+            self.store.add_event(
+                self.trainer.step, "stopped", f"stopped at step {self.trainer.step:,}, checkpoint kept"
+            )
         return None
 
-    def _take_up(self, store: RunStore) -> None:
-        """Bring trainer and store to the same step."""
+    def restore(self) -> None:
+        """Bring trainer and store to the last checkpoint, or to the start if there is none. Raises RunError."""
         last = self.run.checkpoint("last")
         if last.exists():
             kept = load_checkpoint(last)
@@ -90,53 +94,59 @@ class TrainingSession:
                 self.trainer.load_state(TrainerState(kept.arrays, kept.values["trainer"]))
             except (KeyError, RuntimeError, ValueError, TypeError) as error:
                 raise RunError(f"{last}: does not fit the run's configuration ({error})") from None
-            store.truncate(self.trainer.step, kept.values["trainer"]["evaluated_at"])
+            self.store.truncate(self.trainer.step, kept.values["trainer"]["evaluated_at"])
         else:
-            store.truncate(0, -1)
-        with store.transaction():
-            store.set(
+            self.store.truncate(0, -1)
+        self._pending.clear()
+
+    def _begin(self) -> None:
+        step, device = self.trainer.step, self.trainer.device
+        verb = "resumed" if step else "started"
+        with self.store.transaction():
+            self.store.set(
                 status="running",
                 pid=os.getpid(),
-                device=str(self.trainer.device),
+                device=str(device),
                 threads=torch.get_num_threads(),
                 torch=torch.__version__,
             )
-            verb = "resumed" if self.trainer.step else "started"
-            store.add_event(self.trainer.step, verb, f"{verb} at step {self.trainer.step:,} on {self.trainer.device}")
+            self.store.add_event(step, verb, f"{verb} at step {step:,} on {device}")
 
-    def _keep(self, store: RunStore, event: Event) -> None:
+    def _keep(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, StepBlock):
             self._pending.append(event)
             if now - self._flushed >= FLUSH_SECONDS:
-                self._flush(store)
+                self.flush()
             if now - self._checkpointed >= CHECKPOINT_SECONDS and np.isfinite(event.losses).all():
-                self._flush(store)
-                self._checkpoint(store, "last")
+                self.flush()
+                self.checkpoint("last")
         elif isinstance(event, Evaluation):
-            self._flush(store, event)
+            self.flush(event)
             if event.is_best:
                 # Best first: if this is cut short between the two, the older "last" makes the same "best" again.
-                self._checkpoint(store, "best")
-                self._checkpoint(store, "last")
+                self.checkpoint("best")
+                self.checkpoint("last")
         elif isinstance(event, Warned):
-            store.add_event(event.step, event.kind, event.message)
+            self.store.add_event(event.step, event.kind, event.message)
 
-    def _flush(self, store: RunStore, evaluation: Evaluation | None = None) -> None:
-        with store.transaction():
+    def flush(self, evaluation: Evaluation | None = None) -> None:
+        """Bring the steps done so far into the self.store."""
+        with self.store.transaction():
             if self._pending:
                 last = self._pending[-1]
                 losses = np.concatenate([block.losses for block in self._pending])
                 first = self._pending[0].first_step
-                store.add_losses(LossChunk(first, losses, last.lr, last.train_seconds, last.seconds))
+                self.store.add_losses(LossChunk(first, losses, last.lr, last.train_seconds, last.seconds))
             if evaluation:
                 e = evaluation
-                store.add_evaluation(EvaluationRow(e.step, e.train, e.dev, e.is_best, e.seconds))
+                self.store.add_evaluation(EvaluationRow(e.step, e.train, e.dev, e.is_best, e.seconds))
         self._pending.clear()
         self._flushed = time.monotonic()
 
-    def _checkpoint(self, store: RunStore, which: Which) -> None:
-        store.sync()
+    def checkpoint(self, which: Which) -> None:
+        """Keep the trainer's state; the steps before it must have been flushed."""
+        self.store.sync()
         state = self.trainer.state()
         values: dict[str, Any] = {
             "trainer": state.values,
@@ -147,20 +157,20 @@ class TrainingSession:
         save_checkpoint(self.run.checkpoint(which), Checkpoint(state.arrays, values))
         self._checkpointed = time.monotonic()
 
-    def _finish(self, store: RunStore, event: Finished) -> None:
-        self._flush(store)
+    def _finish(self, event: Finished) -> None:
+        self.flush()
         if event.reason == "diverged":
             # weights that are not numbers are worth nothing: the last good checkpoint stays
-            with store.transaction():
-                store.set(status="diverged")
-                store.add_event(event.step, "diverged", event.message)
+            with self.store.transaction():
+                self.store.set(status="diverged")
+                self.store.add_event(event.step, "diverged", event.message)
             return
-        self._checkpoint(store, "last")
+        self.checkpoint("last")
         rows = self._samples()
-        with store.transaction():
-            store.set_samples(event.step, rows)
-            store.set(status="done", finished=event.reason)
-            store.add_event(event.step, "done", f"{event.reason} at step {event.step:,}")
+        with self.store.transaction():
+            self.store.set_samples(event.step, rows)
+            self.store.set(status="done", finished=event.reason)
+            self.store.add_event(event.step, "done", f"{event.reason} at step {event.step:,}")
 
     def _samples(self) -> list[SampleRow]:
         generator = torch.Generator().manual_seed((self.trainer.config.seed + SAMPLE_SEED_OFFSET) % (1 << 63))
@@ -168,6 +178,18 @@ class TrainingSession:
         index = WordIndex(self.splits)
         texts = [self.splits.vocabulary.decode(name.tokens) for name in names]
         return [SampleRow(text, index.find(text)) for text in texts]
+
+
+@contextmanager
+def training_session(run: Run, trainer: Trainer, splits: Splits) -> Iterator[TrainingSession]:
+    """A session at the run's last checkpoint, with the run's lock and its store.
+
+    Raises RunError while another process trains it, and for a checkpoint that cannot be used.
+    """
+    with run.training_lock(), run.store() as store:
+        session = TrainingSession(run, trainer, splits, store)
+        session.restore()
+        yield session
 
 
 def _is_out_of_memory(error: Exception) -> bool:

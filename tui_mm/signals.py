@@ -22,8 +22,8 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Inside, the first signal sets the request; a second one interrupts at once."""
+def stop_on_signals(*numbers: signal.Signals) -> Iterator[StopRequest]:
+    """The first of the signals (by default SIGINT and SIGTERM) sets the request, a second one interrupts at once."""
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -31,7 +31,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
             raise KeyboardInterrupt
         request.signal = number
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in numbers or (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
     finally:

@@ -1,0 +1,29 @@
+"""`python -P -m tui_mm.worker FOLDER`: the worker process of a run. Started by the client, not by a person."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Serve the run of a folder until there is nothing to do and nobody there."""
+    # Of the terminal's signals only the asked-for stop counts: a line that drops must not end a training.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from tui_mm.runs.run import Run
+    from tui_mm.signals import stop_on_signals
+    from tui_mm.worker.loading import resume_trainer
+    from tui_mm.worker.server import Server, Viewer
+    from tui_mm.worker.session import training_session
+
+    run = Run(Path(sys.argv[1]))
+    trainer, splits = resume_trainer(run)
+    with training_session(run, trainer, splits) as session, stop_on_signals(signal.SIGTERM) as stop:
+        Server(session, Viewer(), stop).serve()
+    return stop.exit_code if stop() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

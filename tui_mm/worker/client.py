@@ -1,0 +1,116 @@
+"""The viewer's end: starts a worker for a run, and asks it for things through the run's inbox. No torch.
+
+The worker is a session of its own (setsid), so what ends the viewer's terminal does not end it. It learns that its
+viewer has gone when its standard input closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tui_mm.runs.home import RunError
+from tui_mm.runs.run import Run
+from tui_mm.worker.protocol import Command, CommandError
+
+_POLL_SECONDS = 0.01
+_LOG = "worker.log"
+
+
+class WorkerGoneError(RunError):
+    """Who trains has ended, with the last lines that it wrote."""
+
+
+class WorkerClient:
+    """One viewer of one run. Use from one thread; ``close`` when done."""
+
+    def __init__(self, run: Run, sender: str = "") -> None:
+        self.run = run
+        self._sender = sender or f"viewer {os.getpid()}"
+        self._store = run.store()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """What the worker's warnings and prints go to."""
+        return self.run.folder / _LOG
+
+    def start_worker(self) -> None:
+        """Start a process for the run, unless one holds it. Returns at once; it takes a second or two to load torch,
+        and commands given meanwhile are carried out then."""
+        if self.is_alive():
+            return
+        for row in self._store.open_commands():  # of a worker that died: nobody expects them any more
+            self._store.answer_command(row.id, {"error": "the worker that was asked is gone; ask again"})
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tui_mm.worker", str(self.run.folder)],
+                stdin=subprocess.PIPE,
+                stdout=descriptor,
+                stderr=descriptor,
+                cwd=self.run.folder,
+                start_new_session=True,
+            )
+        finally:
+            os.close(descriptor)
+
+    def is_alive(self) -> bool:
+        """Whether a process serves the run: ours, or another that holds its lock."""
+        if self._process is not None and self._process.poll() is None:
+            return True
+        return self.run.is_live()
+
+    def last_lines(self, count: int = 12) -> list[str]:
+        """The end of the worker's log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - 16384))
+                return file.read().decode("utf-8", "replace").splitlines()[-count:]
+        except FileNotFoundError:
+            return []
+
+    def send(self, command: Command) -> int:
+        """Put a command into the inbox; returns the number to ask ``answer`` with."""
+        return self._store.put_command(self._sender, command.kind, command.arguments())
+
+    def answer(self, number: int) -> dict[str, Any] | None:
+        """What was answered, None while nothing was. Raises CommandError for a command that was refused."""
+        found = self._store.answer(number)
+        if found is not None and "error" in found:
+            raise CommandError(str(found["error"]))
+        return found
+
+    async def ask(self, command: Command, timeout: float = 30.0) -> dict[str, Any]:
+        """Send a command and await its answer.
+
+        Raises CommandError when it is refused, WorkerGoneError when no worker is left to answer, TimeoutError.
+        """
+        number = self.send(command)
+        give_up = time.monotonic() + timeout
+        looked = time.monotonic()
+        while (found := self.answer(number)) is None:
+            now = time.monotonic()
+            if now - looked > 0.25:
+                looked = now
+                if not self.is_alive() and self.answer(number) is None:
+                    lines = "; ".join(self.last_lines(3))
+                    raise WorkerGoneError(f"run {self.run.id}: its worker has ended{': ' + lines if lines else ''}")
+            if now > give_up:
+                raise TimeoutError(f"run {self.run.id}: no answer to {command.kind!r} in {timeout:g} s")
+            await asyncio.sleep(_POLL_SECONDS)
+        return found
+
+    def leave(self) -> None:
+        """Let the worker see that this viewer is gone: it ends now if idle, at its end if it trains."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def close(self) -> None:
+        self.leave()
+        self._store.close()

@@ -1,0 +1,259 @@
+"""The training process: serves one run's inbox, and trains it when asked to.
+
+It is always in one of three states: idle (before a training, and after one), running, and paused. While it trains,
+``attend`` is called between blocks, some thirty times a second; it carries out what the inbox asks for and, while
+paused, does not return. A worker whose viewer has gone trains on to the end, and then goes too.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from data.lookup import WordIndex
+from data.vocabulary import VocabularyError
+from models.sampling import SamplingConfig, SamplingError, next_distribution, sample
+from tui_mm.config import ConfigError
+from tui_mm.runs.home import RunError
+from tui_mm.training.lr_range import SweepBlock, lecture_exponents, lr_range_test
+from tui_mm.training.rows import mean_loss
+from tui_mm.training.setup import build_model
+from tui_mm.worker import protocol as ask
+from tui_mm.worker.session import TrainingSession
+
+MAX_SAMPLES = 1000
+_WAIT_SECONDS = 0.02  # between looks into the inbox while there is nothing to do
+_USER_ERRORS = (ask.CommandError, ConfigError, SamplingError, VocabularyError, RunError)
+
+
+class Viewer:
+    """Whether whoever started this process is still there: its end of our standard input is open."""
+
+    def __init__(self) -> None:
+        self.gone = False
+
+    def wait(self, seconds: float) -> None:
+        """Wait, noticing that the viewer goes."""
+        if self.gone:
+            threading.Event().wait(seconds)
+            return
+        readable, _, _ = select.select([sys.stdin], [], [], seconds)
+        if readable and not os.read(sys.stdin.fileno(), 4096):
+            self.gone = True
+
+
+@dataclass
+class _RunningSweep:
+    command: int  # to be answered when it is done
+    number: int  # under which its points stand in the store
+    blocks: Iterator[SweepBlock]
+    done: int = 0
+
+
+class Server:
+    """Serves ``session``'s run until it has nothing to do and nobody is there."""
+
+    def __init__(
+        self, session: TrainingSession, viewer: Viewer, told_to_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._session = session
+        self._told_to_stop = told_to_stop
+        self._trainer = session.trainer
+        self._store = session.store
+        self._viewer = viewer
+        self._running = False
+        self._paused = False
+        self._stopping = False
+        self._seen = -1
+        self._sweep: _RunningSweep | None = None
+        self._index: WordIndex | None = None
+
+    def serve(self) -> None:
+        """Returns when there is no training, no sweep and no viewer."""
+        while True:
+            self._look()
+            if self._told_to_stop():
+                return
+            if self._running:
+                self._train()
+            elif not self._advance_sweep():
+                if self._viewer.gone:
+                    return
+                self._viewer.wait(_WAIT_SECONDS)
+
+    def _train(self) -> None:
+        self._stopping = False
+        try:
+            self._session.train(should_stop=self._attend)
+        except Exception:  # noqa: BLE001, it stands in the store, and in worker.log with its lines
+            traceback.print_exc()
+            self._session.restore()
+        finally:
+            self._running = self._paused = False
+
+    def _attend(self) -> bool:
+        """Between blocks: whether the training is to stop."""
+        self._viewer.wait(0)
+        self._look()
+        self._advance_sweep()
+        if self._trainer.pause_at is not None and self._trainer.step >= self._trainer.pause_at:
+            self._pause()
+        while self._paused and not self._stopping:
+            if self._viewer.gone or self._told_to_stop():
+                self._stopping = True  # nobody is left to let it go on
+            elif not self._advance_sweep():
+                self._viewer.wait(_WAIT_SECONDS)
+            self._look()
+        return self._stopping or self._told_to_stop()
+
+    # -- the inbox
+
+    def _look(self) -> None:
+        changes = self._store.changes()
+        if changes == self._seen:
+            return
+        self._seen = changes
+        for row in self._store.open_commands():
+            if self._sweep is not None and row.id == self._sweep.command:
+                continue  # under way, answered at its end
+            try:
+                answer = self._carry_out(row.id, ask.parse(row.name, row.arguments))
+            except _USER_ERRORS as error:
+                answer = {"error": str(error)}
+            except Exception as error:  # noqa: BLE001, a fault of ours must not end somebody's training
+                traceback.print_exc()  # into worker.log
+                answer = {"error": f"{type(error).__name__}: {error}; see worker.log"}
+            if answer is not None:
+                self._store.answer_command(row.id, answer)
+
+    def _carry_out(self, number: int, command: ask.Command) -> dict[str, Any] | None:
+        """The answer, or None if it comes later."""
+        handlers: dict[type[ask.Command], Callable[[Any], dict[str, Any]]] = {
+            ask.Start: self._start,
+            ask.Pause: lambda _: self._pause(),
+            ask.Step: self._step,
+            ask.Stop: self._stop,
+            ask.SetLr: self._set_lr,
+            ask.Sample: self._sample,
+            ask.Evaluate: self._evaluate,
+            ask.Checkpoint: lambda _: self._checkpoint(),
+        }
+        if isinstance(command, ask.Sweep):
+            self._begin_sweep(number, command)
+            return None
+        return handlers[type(command)](command)
+
+    def _start(self, _: ask.Start) -> dict[str, Any]:
+        self._trainer.pause_at = None
+        self._go()
+        return {}
+
+    def _step(self, command: ask.Step) -> dict[str, Any]:
+        if command.count < 1:
+            raise ask.CommandError(f"step: {command.count} is not allowed; give a whole number from 1 on")
+        self._trainer.pause_at = self._trainer.step + command.count
+        self._go()
+        return {}
+
+    def _go(self) -> None:
+        if self._trainer.step >= self._trainer.total_steps:
+            raise ask.CommandError("start: the run is done; begin a new one")
+        if self._paused:
+            self._store.set(status="running")
+            self._event("resumed", "resumed")
+        self._paused, self._running = False, True
+
+    def _pause(self) -> dict[str, Any]:
+        self._trainer.pause_at = None
+        if self._running and not self._paused:
+            self._paused = True
+            self._checkpoint()
+            self._store.set(status="paused")
+            self._event("paused", f"paused at step {self._trainer.step:,}")
+        return {"step": self._trainer.step}
+
+    def _stop(self, _: ask.Stop) -> dict[str, Any]:
+        self._stopping = True
+        return {"step": self._trainer.step}
+
+    def _set_lr(self, command: ask.SetLr) -> dict[str, Any]:
+        try:
+            self._trainer.set_lr(command.lr)
+        except ValueError as error:
+            raise ask.CommandError(str(error)) from None
+        # Kept at once: a run that is killed and resumed must change its rate at this same step.
+        self._checkpoint()
+        self._event("lr", f"lr {command.lr:g} from step {self._trainer.step + 1:,} on")
+        return {"lr": command.lr}
+
+    def _checkpoint(self) -> dict[str, Any]:
+        self._session.flush()
+        self._session.checkpoint("last")
+        return {"step": self._trainer.step}
+
+    def _event(self, kind: str, message: str) -> None:
+        self._store.add_event(self._trainer.step, kind, message)
+
+    # -- sampling and evaluation
+
+    def _sample(self, command: ask.Sample) -> dict[str, Any]:
+        if not 0 <= command.count <= MAX_SAMPLES:
+            raise ask.CommandError(f"sample: count {command.count} is not allowed; give 0 to {MAX_SAMPLES:,}")
+        vocabulary, model = self._session.splits.vocabulary, self._trainer.model
+        config = SamplingConfig(command.temperature, command.top_k, command.top_p, command.max_length)
+        prefix = vocabulary.encode(command.prefix)
+        generator = torch.Generator().manual_seed(command.seed % (1 << 63))
+        names = sample(model, command.count, generator=generator, prefix=prefix, config=config)
+        history = torch.tensor([prefix], dtype=torch.int64).view(1, len(prefix))
+        following = next_distribution(model, history)[0]
+        self._index = self._index or WordIndex(self._session.splits)
+        texts = [vocabulary.decode(name.tokens) for name in names]
+        return {
+            "step": self._trainer.step,
+            "names": [{"text": text, "seen_in": self._index.find(text)} for text in texts],
+            "next": following.tolist(),
+        }
+
+    def _evaluate(self, command: ask.Evaluate) -> dict[str, Any]:
+        rows = self._trainer.rows.get(command.split)
+        if rows is None:
+            raise ask.CommandError(f"evaluate: no split {command.split!r}; give one of {', '.join(self._trainer.rows)}")
+        answer = {"step": self._trainer.step, "split": command.split, "loss": mean_loss(self._trainer.model, rows)}
+        if command.split == "test":
+            answer["test_evaluations"] = self._store.increment("test_evaluations")
+        return answer
+
+    # -- the sweep
+
+    def _begin_sweep(self, number: int, command: ask.Sweep) -> None:
+        if self._sweep is not None:
+            raise ask.CommandError("sweep: one is under way; wait for it")
+        exponents = lecture_exponents(command.low, command.high, command.points)
+        config, splits = self._trainer.config, self._session.splits
+        generator = torch.Generator().manual_seed(config.seed)
+        model = build_model(config, len(splits.vocabulary), generator).to(self._trainer.device)
+        blocks = lr_range_test(model, self._trainer.rows["train"], config, exponents=exponents, generator=generator)
+        self._sweep = _RunningSweep(number, self._store.next_sweep(), blocks)
+        self._event("sweep", f"sweep of {command.points:,} rates from 10**{command.low:g} to 10**{command.high:g}")
+
+    def _advance_sweep(self) -> bool:
+        """Try some more rates, if a sweep is under way: as long as a block of training, so that both go on."""
+        sweep = self._sweep
+        if sweep is None:
+            return False
+        block = next(sweep.blocks, None)
+        if block is None:
+            self._sweep = None
+            self._store.answer_command(sweep.command, {"sweep": sweep.number})
+        else:
+            self._store.add_sweep_points(sweep.number, sweep.done, block.exponents, block.losses)
+            sweep.done += len(block.losses)
+        return True
