@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
@@ -32,13 +32,12 @@ def config_options(command: F) -> F:
         ),
     ]
     for name, field in RunConfig.model_fields.items():
-        default = "" if field.default == "" else f", default {field.default}"
         options.append(
             click.option(
                 f"--{name.replace('_', '-')}",
                 f"hyper_{name}",
-                metavar=_metavar(field.annotation),
-                help=f"{field.description} [{allowed(name)}{default}]",
+                metavar=_metavar(name),
+                help=f"{field.description} [{_limits(name)}]",
                 cls=GroupedOption,
                 group=group_of(field),
             )
@@ -74,5 +73,15 @@ def json_option(command: F) -> F:
     )(command)
 
 
-def _metavar(annotation: Any) -> str:
-    return {int: "N", float: "X"}.get(annotation, "TEXT")
+def _limits(name: str) -> str:
+    """What is allowed, where the metavar does not say it, and the default."""
+    field = RunConfig.model_fields[name]
+    says_it = get_origin(field.annotation) is Literal or (field.annotation is str and name != "device")
+    return ("" if says_it else f"{allowed(name)}, ") + f"default {field.default}"
+
+
+def _metavar(name: str) -> str:
+    annotation = RunConfig.model_fields[name].annotation
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
+    return {int: "N", float: "X"}.get(annotation, "TEXT")  # type: ignore[arg-type]

@@ -30,6 +30,7 @@ def checkpoint_option(command: Any) -> Any:
 @click.command(
     "sample",
     cls=PagedCommand,
+    short_help="Draw names from a run.",
     examples=(
         ("makemore-tui sample last", "twenty names from the newest run"),
         ("makemore-tui sample last -n 5 --prefix em --seed 7", "five that begin with em, the same every time"),

@@ -23,6 +23,7 @@ from tui_mm.words import split_for
 @click.command(
     "sweep",
     cls=PagedCommand,
+    short_help="Find the learning rate.",
     examples=(
         ("makemore-tui sweep --preset lecture", "the lecture's chart: exponents -3 to 0"),
         ("makemore-tui sweep --from -5 --to 1 --points 500", "another range"),

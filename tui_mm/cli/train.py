@@ -34,6 +34,7 @@ EXIT_DIVERGED = 1
 @click.command(
     "train",
     cls=PagedCommand,
+    short_help="Train on a list of words, keep the run.",
     examples=(
         ("makemore-tui train", "the bundled names, about ten seconds"),
         ("makemore-tui train --data words.txt --steps 5000", "your own list, one word a line"),
@@ -66,6 +67,7 @@ def train_command(home: Home, name: str | None, as_json: bool, **keywords: Any) 
 @click.command(
     "resume",
     cls=PagedCommand,
+    short_help="Go on with a run from its last checkpoint.",
     examples=(
         ("makemore-tui resume last", "go on with the newest run"),
         ("makemore-tui resume 3f --device cpu", "a run by the start of its id, on another device"),

@@ -230,6 +230,7 @@ class RunStore:
                 self._run(
                     "UPDATE losses SET count = ?, data = ? WHERE first_step = ?", (count, data[: 4 * count], first)
                 )
+            self.set(generation=int(self.get("generation", 0)) + 1)  # whoever follows the run must look anew
             self._run("DELETE FROM losses WHERE first_step > ?", (step,))
             self._run("DELETE FROM evaluations WHERE step > ?", (evaluated_at,))
             self._run("DELETE FROM samples WHERE step > ?", (step,))
