@@ -59,7 +59,8 @@ class RunFollower:
     def seconds_at(self, steps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
         """Seconds from the start, evaluations included, at which each of ``steps`` was done."""
         marks = [(0, 0.0, 0.0), *self._marks]
-        return np.interp(steps, [m[0] for m in marks], [m[2] for m in marks])
+        at: NDArray[np.float64] = np.interp(steps, [m[0] for m in marks], [m[2] for m in marks])
+        return at
 
     def poll(self) -> bool:
         """Take in what is new; whether there was anything. Raises RunError for a store that cannot be read."""
