@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from data.catalog import CATALOG
@@ -28,6 +29,12 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """On a busy machine, two threads take five times as long as one over tensors this small."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

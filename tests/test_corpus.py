@@ -92,10 +92,10 @@ def test_a_line_of_100_000_characters_is_one_word() -> None:
 
 
 def test_a_long_run_of_white_space_inside_a_word_takes_no_time() -> None:
-    word = "a" + 200_000 * " " + "b"
+    word = "a" + 50_000 * " " + "b"
     began = time.process_time()
     assert parsed(f" {word}\n{word} \n") == [word, word]
-    assert time.process_time() - began < 5  # looking from every space on took 260 s for half of it
+    assert time.process_time() - began < 5  # a look onward from every space took a minute
 
 
 @REPEATABLE

@@ -96,6 +96,9 @@ def test_a_large_vocabulary_is_not_listed_whole() -> None:
     with pytest.raises(VocabularyError) as caught:
         Vocabulary(letters).encode("x")
     assert str(caught.value).endswith("".join(letters[:60]) + "...")
+    with pytest.raises(VocabularyError) as caught:
+        Vocabulary(letters[:60]).encode("x")
+    assert str(caught.value).endswith("".join(letters[:60]))
 
 
 @pytest.mark.parametrize(

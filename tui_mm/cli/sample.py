@@ -148,6 +148,7 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     run = find_run(home, reference)
     import torch
 
+    from tui_mm.training.devices import choose_threads
     from tui_mm.training.rows import Rows, mean_loss
     from tui_mm.worker.loading import load_model
 
@@ -155,6 +156,8 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     chosen = run.splits().named(split)
     if not chosen.examples:
         raise RunError(f"--split: run {run.id} has no {split} words; give one of those it was split into")
+    config = trained.config
+    torch.set_num_threads(choose_threads(config.threads, config.batch_size, trained.model.parameter_count()))
     loss = mean_loss(trained.model, Rows.of(chosen, trained.model, torch.device("cpu")))
     document: dict[str, Any] = {
         "run": run.id,

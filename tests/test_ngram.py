@@ -1,0 +1,188 @@
+"""The bigram of part 1: counts, smoothing, and its names."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from data.bigrams import BigramCounts
+from data.corpus import Corpus
+from data.splits import Split, split_words
+from models.base import CountingModel
+from models.ngram import MAX_CELLS, Bigram, BigramConfig
+from models.sampling import sample
+from tui_mm.training.rows import Rows, mean_loss
+
+REPEATABLE = settings(derandomize=True, deadline=None, max_examples=60)
+CPU = torch.device("cpu")
+SIZE = 5
+WORDS = st.lists(st.lists(st.integers(1, SIZE - 1), min_size=1, max_size=7), min_size=1, max_size=12)
+
+
+def examples_of(words: list[list[int]]) -> tuple[Tensor, Tensor]:
+    pairs = [pair for word in words for pair in pairwise([0, *word, 0])]
+    return torch.tensor([[first] for first, _ in pairs]), torch.tensor([second for _, second in pairs])
+
+
+def bigram_of(words: list[list[int]], smoothing: float = 1.0) -> Bigram:
+    model = Bigram(BigramConfig(SIZE, smoothing))
+    model.observe(*examples_of(words))
+    return model
+
+
+def trained_on(split: Split, vocab_size: int, smoothing: float) -> Bigram:
+    model = Bigram(BigramConfig(vocab_size, smoothing))
+    rows = Rows.of(split, model, CPU)
+    for contexts, targets in rows.chunks():
+        model.observe(contexts, targets)
+    return model
+
+
+@REPEATABLE
+@given(WORDS)
+def test_counts_are_those_of_the_notebooks_loop(words: list[list[int]]) -> None:
+    N = torch.zeros(SIZE, SIZE, dtype=torch.int64)
+    for word in words:
+        for first, second in pairwise([0, *word, 0]):
+            N[first, second] += 1
+    assert torch.equal(bigram_of(words).counts, N)
+
+
+@REPEATABLE
+@given(WORDS, st.integers(0, 30))
+def test_counts_do_not_depend_on_how_rows_are_cut(words: list[list[int]], at: int) -> None:
+    contexts, targets = examples_of(words)
+    model = Bigram(BigramConfig(SIZE))
+    for part in (slice(0, at), slice(at, None)):
+        model.observe(contexts[part], targets[part])
+    assert torch.equal(model.counts, bigram_of(words).counts)
+
+
+@REPEATABLE
+@given(WORDS, st.sampled_from([0.0, 0.01, 1.0, 10.0]))
+def test_probabilities_are_the_smoothed_shares_of_a_row(words: list[list[int]], smoothing: float) -> None:
+    model = bigram_of(words, smoothing)
+    N, P = model.counts.tolist(), model.probabilities()
+    assert P.dtype == torch.float64
+    assert P.sum(1).tolist() == pytest.approx([1.0] * SIZE)
+    for first in range(SIZE):
+        row = sum(N[first]) + SIZE * smoothing
+        for second in range(SIZE):
+            expected = (N[first][second] + smoothing) / row if row else 1 / SIZE
+            assert float(P[first, second]) == pytest.approx(expected)
+
+
+@REPEATABLE
+@given(WORDS, st.sampled_from([0.0, 0.3, 1.0]))
+def test_the_loss_is_that_of_the_sparse_counts(words: list[list[int]], smoothing: float) -> None:
+    tokens = np.array([i for word in words for i in (*word, 0)], dtype=np.uint8)
+    expected = BigramCounts.of(tokens, SIZE).loss(smoothing)
+    model = bigram_of(words, smoothing)
+    assert float(model.loss(*examples_of(words))) == pytest.approx(expected)
+    rows = Rows.of(Split(tokens, np.arange(len(words), dtype=np.uint32)), model, CPU)
+    assert mean_loss(model, rows) == pytest.approx(expected)
+
+
+def test_an_untaught_bigram_is_uniform() -> None:
+    for smoothing in (0.0, 1.0):
+        model = Bigram(BigramConfig(27, smoothing))
+        assert model(torch.tensor([[0], [26]])).exp().tolist() == [pytest.approx([1 / 27] * 27)] * 2
+
+
+def test_logits_are_those_of_the_last_id() -> None:
+    model = bigram_of([[1, 2, 3], [2, 2]])
+    logits = model(torch.tensor([[4, 1], [1, 4]]))
+    assert torch.equal(logits, model(torch.tensor([[1], [4]])))
+    assert torch.equal(logits[0], model.probabilities()[1].log())
+
+
+def test_an_impossible_pair_costs_infinity_without_smoothing() -> None:
+    pair = torch.tensor([[1]]), torch.tensor([1])
+    assert float(bigram_of([[1, 2]], 0.0).loss(*pair)) == math.inf
+    assert float(bigram_of([[1, 2]], 1.0).loss(*pair)) == pytest.approx(math.log(6))
+
+
+def test_what_is_observed_later_counts_too() -> None:
+    model = bigram_of([[1]])
+    before = model(torch.tensor([[1]])).clone()
+    model.observe(torch.tensor([[1]]), torch.tensor([3]))
+    assert not torch.equal(model(torch.tensor([[1]])), before)
+    assert torch.equal(model(torch.tensor([[1]]))[0], model.probabilities()[1].log())
+
+
+def test_loaded_counts_replace_those_before() -> None:
+    model, other = bigram_of([[1, 2]]), bigram_of([[3, 4], [3, 3]])
+    model(torch.tensor([[3]]))
+    model.load_state_dict(other.state_dict())
+    assert torch.equal(model(torch.tensor([[3]])), other(torch.tensor([[3]])))
+    assert set(model.state_dict()) == {"counts"}
+
+
+def test_a_bigram_that_was_used_moves_to_another_device() -> None:
+    model = bigram_of([[1, 2]])
+    model(torch.tensor([[1]]))
+    model.to(torch.device("meta"))
+    assert model(torch.tensor([[1]], device="meta")).device.type == "meta"
+
+
+def test_it_learns_by_counting_and_has_a_parameter_a_cell() -> None:
+    model = Bigram(BigramConfig(27))
+    assert isinstance(model, CountingModel)
+    assert list(model.parameters()) == []
+    assert model.parameter_count() == 729
+    assert (model.layout, model.block_size) == ("window", 1)
+
+
+def test_a_table_of_just_the_largest_size_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_CELLS == 8_192**2
+    monkeypatch.setattr("models.ngram.MAX_CELLS", 100)
+    assert Bigram(BigramConfig(10)).counts.shape == (10, 10)
+    with pytest.raises(ValueError, match="11 characters has more than 100 cells"):
+        Bigram(BigramConfig(11))
+
+
+def test_a_vocabulary_whose_table_would_be_too_large_is_refused() -> None:
+    size = math.isqrt(MAX_CELLS) + 1
+    with pytest.raises(ValueError, match=rf"a bigram table over {size:,} characters .* use --model mlp"):
+        Bigram(BigramConfig(size))
+
+
+# --- the lecture's list
+
+
+@pytest.mark.parametrize(("smoothing", "loss"), [(0.0, 2.454014), (1.0, 2.454577)])
+def test_the_lectures_bigram_has_the_lectures_loss(lecture: Corpus, smoothing: float, loss: float) -> None:
+    splits = split_words(lecture, train_fraction=1, dev_fraction=0)
+    model = trained_on(splits.train, 27, smoothing)
+    assert int((model.counts > 0).sum()) == 627
+    assert int(model.counts[0, 1]) == 4410
+    assert mean_loss(model, Rows.of(splits.train, model, CPU)) == pytest.approx(loss, abs=5e-7)
+
+
+def test_the_lectures_split_gives_the_losses_of_exercise_2(lecture: Corpus) -> None:
+    splits = split_words(lecture)
+    model = trained_on(splits.train, 27, 0.3)
+    losses = [mean_loss(model, Rows.of(split, model, CPU)) for _, split in splits]
+    assert losses == pytest.approx([2.4543, 2.4530, 2.4580], abs=5e-5)
+
+
+def test_andrejq_is_impossible_only_without_smoothing(lecture: Corpus) -> None:
+    splits = split_words(lecture, train_fraction=1, dev_fraction=0)
+    contexts, targets = examples_of([splits.vocabulary.encode("andrejq")])
+    assert float(trained_on(splits.train, 27, 0.0).loss(contexts, targets)) == math.inf
+    assert float(trained_on(splits.train, 27, 1.0).loss(contexts, targets)) == pytest.approx(3.4834, abs=5e-5)
+
+
+def test_the_lectures_bigram_says_the_lectures_names(lecture: Corpus) -> None:
+    splits = split_words(lecture, train_fraction=1, dev_fraction=0)
+    model = trained_on(splits.train, 27, 0.0)
+    names = sample(model, 5, generator=Generator().manual_seed(2147483647))
+    spoken = [splits.vocabulary.decode(name.tokens) for name in names]
+    assert spoken == ["mor", "axx", "minaymoryles", "kondlaisah", "anchshizarie"]
