@@ -58,6 +58,13 @@ class BigramCounts:
     def second(self) -> NDArray[np.int64]:
         return self.pairs % self.vocab_size
 
+    def row(self, first: int) -> dict[int, int]:
+        """How often each id follows ``first``; those that never do are left out."""
+        begin, end = np.searchsorted(self.pairs, [first * self.vocab_size, (first + 1) * self.vocab_size])
+        return dict(
+            zip((self.pairs[begin:end] % self.vocab_size).tolist(), self.counts[begin:end].tolist(), strict=True)
+        )
+
     def dense(self) -> NDArray[np.int64]:
         """(vocab_size, vocab_size); for small vocabularies."""
         table = np.zeros(self.vocab_size**2, dtype=np.int64)

@@ -56,9 +56,10 @@ def distinct_windows(
 
     Names share their beginnings: of names.txt's 182,625 training windows of 3 letters, 5,438 are distinct.
     """
-    contexts, targets = context_windows(tokens, block_size)
     for begin in range(0, len(tokens), chunk):
-        part, following = contexts[begin : begin + chunk], targets[begin : begin + chunk].astype(np.int64)
+        lead = min(begin, block_size)  # what the first contexts of the chunk reach back to
+        contexts, targets = context_windows(tokens[begin - lead : begin + chunk], block_size)
+        part, following = contexts[lead:], targets[lead:].astype(np.int64)
         codes = _row_codes(part, vocab_size)
         _, first, row = np.unique(codes, return_index=True, return_inverse=True)
         pairs, count = np.unique(row * vocab_size + following, return_counts=True)

@@ -31,7 +31,7 @@ def lecture_mlp(embedding: int, hidden: int, init: Initialization = "lecture") -
 def five_words(model: MLP) -> Rows:
     vocabulary = Vocabulary(string.ascii_lowercase)
     splits = split_words(parse_words(FIVE, "five"), vocabulary, train_fraction=1, dev_fraction=0)
-    return Rows.of(splits.train, model, CPU)
+    return Rows(splits.train, model, CPU)
 
 
 def all_of(rows: Rows) -> tuple[Tensor, Tensor]:
@@ -182,7 +182,7 @@ def test_the_five_words_are_overfitted_as_in_the_lecture() -> None:
 def test_the_lectures_starts_have_the_lectures_loss(lecture: Corpus, embedding: int, hidden: int, loss: float) -> None:
     model, _ = lecture_mlp(embedding, hidden)
     splits = split_words(lecture, train_fraction=1, dev_fraction=0)
-    assert mean_loss(model, Rows.of(splits.train, model, CPU)) == pytest.approx(loss, abs=6e-4)
+    assert mean_loss(model, Rows(splits.train, model, CPU)) == pytest.approx(loss, abs=6e-4)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_initialisations_give_the_losses_of_exercise_2(
     lecture: Corpus, init: Initialization, train: float, first_batch: float, saturated: float
 ) -> None:
     model, g = lecture_mlp(10, 200, init)
-    rows = Rows.of(split_words(lecture).train, model, CPU)
+    rows = Rows(split_words(lecture).train, model, CPU)
     assert mean_loss(model, rows) == pytest.approx(train, abs=1e-4)
     contexts, targets = rows.take(torch.randint(0, len(rows), (32,), generator=g))
     assert float(model.loss(contexts, targets).detach()) == pytest.approx(first_batch, abs=1e-4)
@@ -204,8 +204,8 @@ def test_initialisations_give_the_losses_of_exercise_2(
 
 @torch.no_grad()
 def test_the_other_starts_of_exercise_2(lecture: Corpus) -> None:
-    rows = Rows.of(split_words(lecture).train, lecture_mlp(10, 200)[0], CPU)
-    counts = torch.bincount(rows.targets.long(), minlength=27)
+    rows = Rows(split_words(lecture).train, lecture_mlp(10, 200)[0], CPU)
+    counts = torch.bincount(torch.from_numpy(rows.split.tokens).long(), minlength=27)
     for scale, bias, expected in (
         (0.1, torch.zeros(27), 4.0688),
         (0.01, torch.zeros(27), 3.3079),

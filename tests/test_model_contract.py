@@ -55,7 +55,7 @@ def make_mlp(splits: Splits) -> MLP:
 
 def make_bigram(splits: Splits) -> Bigram:
     model = Bigram(BigramConfig(len(splits.vocabulary)))
-    model.observe(*Rows.of(splits.train, model, CPU).take(torch.arange(splits.train.examples)))
+    model.observe(*Rows(splits.train, model, CPU).take(torch.arange(splits.train.examples)))
     return model
 
 
@@ -106,12 +106,12 @@ def test_data_and_models_agree_on_the_boundary_and_on_padding() -> None:
 def test_the_mean_loss_is_that_of_every_prediction_made_alone(model: LanguageModel, splits: Splits) -> None:
     for _, split in splits:
         expected = slow_loss(model, words_of(splits, split))
-        assert mean_loss(model, Rows.of(split, model, CPU)) == pytest.approx(expected, rel=1e-5)
+        assert mean_loss(model, Rows(split, model, CPU)) == pytest.approx(expected, rel=1e-5)
 
 
 @torch.no_grad()
 def test_the_models_loss_over_all_rows_is_the_mean_loss(model: LanguageModel, splits: Splits) -> None:
-    rows = Rows.of(splits.train, model, CPU)
+    rows = Rows(splits.train, model, CPU)
     contexts, targets = rows.take(torch.arange(len(rows)))
     expected = mean_loss(model, rows)
     assert float(model.loss(contexts, targets)) == pytest.approx(expected, rel=1e-5)
@@ -124,9 +124,9 @@ def test_the_models_loss_over_all_rows_is_the_mean_loss(model: LanguageModel, sp
 def test_parts_of_the_loss_add_up_to_every_example(
     model: LanguageModel, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = mean_loss(model, Rows.of(splits.train, model, CPU))
+    expected = mean_loss(model, Rows(splits.train, model, CPU))
     monkeypatch.setattr("tui_mm.training.rows._CHUNK_TOKENS", 10)
-    parts = list(partial_losses(model, Rows.of(splits.train, model, CPU)))
+    parts = list(partial_losses(model, Rows(splits.train, model, CPU)))
     done = [count for count, _ in parts]
     assert len(parts) > 2
     assert done == sorted(set(done))
@@ -135,7 +135,7 @@ def test_parts_of_the_loss_add_up_to_every_example(
 
 
 def test_the_mean_loss_leaves_the_model_training_or_not(model: LanguageModel, splits: Splits) -> None:
-    rows = Rows.of(splits.dev, model, CPU)
+    rows = Rows(splits.dev, model, CPU)
     for training in (True, False):
         model.train(training)
         mean_loss(model, rows)
@@ -178,7 +178,7 @@ def test_padding_in_a_sequence_costs_nothing_and_teaches_nothing(splits: Splits)
 @pytest.mark.parametrize("make", [make_gru, make_mlp])
 def test_a_step_down_the_gradient_lowers_the_loss(make: Callable[[Splits], LanguageModel], splits: Splits) -> None:
     model = make(splits)
-    rows = Rows.of(splits.train, model, CPU)
+    rows = Rows(splits.train, model, CPU)
     contexts, targets = rows.take(torch.arange(len(rows)))
     before = model.loss(contexts, targets)
     before.backward()  # type: ignore[no-untyped-call]
@@ -312,4 +312,4 @@ def test_an_observed_bigram_gives_the_loss_of_its_counts(splits: Splits) -> None
         table[first, second] += 1
     logits = (table / table.sum(1, keepdim=True)).log()
     expected = F.nll_loss(logits[contexts[:, 0].tolist()], torch.from_numpy(targets).long())
-    assert mean_loss(model, Rows.of(splits.train, model, CPU)) == pytest.approx(float(expected))
+    assert mean_loss(model, Rows(splits.train, model, CPU)) == pytest.approx(float(expected))

@@ -39,7 +39,7 @@ def bigram_of(words: list[list[int]], smoothing: float = 1.0) -> Bigram:
 
 def trained_on(split: Split, vocab_size: int, smoothing: float) -> Bigram:
     model = Bigram(BigramConfig(vocab_size, smoothing))
-    rows = Rows.of(split, model, CPU)
+    rows = Rows(split, model, CPU)
     for contexts, targets in rows.chunks():
         model.observe(contexts, targets)
     return model
@@ -86,7 +86,7 @@ def test_the_loss_is_that_of_the_sparse_counts(words: list[list[int]], smoothing
     expected = BigramCounts.of(tokens, SIZE).loss(smoothing)
     model = bigram_of(words, smoothing)
     assert float(model.loss(*examples_of(words))) == pytest.approx(expected)
-    rows = Rows.of(Split(tokens, np.arange(len(words), dtype=np.uint32)), model, CPU)
+    rows = Rows(Split(tokens, np.arange(len(words), dtype=np.uint32)), model, CPU)
     assert mean_loss(model, rows) == pytest.approx(expected)
 
 
@@ -163,13 +163,13 @@ def test_the_lectures_bigram_has_the_lectures_loss(lecture: Corpus, smoothing: f
     model = trained_on(splits.train, 27, smoothing)
     assert int((model.counts > 0).sum()) == 627
     assert int(model.counts[0, 1]) == 4410
-    assert mean_loss(model, Rows.of(splits.train, model, CPU)) == pytest.approx(loss, abs=5e-7)
+    assert mean_loss(model, Rows(splits.train, model, CPU)) == pytest.approx(loss, abs=5e-7)
 
 
 def test_the_lectures_split_gives_the_losses_of_exercise_2(lecture: Corpus) -> None:
     splits = split_words(lecture)
     model = trained_on(splits.train, 27, 0.3)
-    losses = [mean_loss(model, Rows.of(split, model, CPU)) for _, split in splits]
+    losses = [mean_loss(model, Rows(split, model, CPU)) for _, split in splits]
     assert losses == pytest.approx([2.4543, 2.4530, 2.4580], abs=5e-5)
 
 

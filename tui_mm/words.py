@@ -1,6 +1,9 @@
-"""The words that a configuration asks for. No torch: the dashboard shows them before that is loaded."""
+"""What a configuration comes to, known without torch: its words, split, and the size of its model."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 from data.corpus import Corpus
 from data.splits import Splits, split_words
@@ -17,3 +20,34 @@ def split_for(config: RunConfig, corpus: Corpus) -> Splits:
         dev_fraction=config.dev_fraction,
         seed=config.split_seed,
     )
+
+
+def parameter_count(config: RunConfig, vocab_size: int) -> int:
+    """Of the model a configuration describes, without building it."""
+    if config.model == "bigram":
+        return vocab_size**2
+    inputs = config.block_size * config.embedding
+    return vocab_size * config.embedding + (inputs + 1) * config.hidden + (config.hidden + 1) * vocab_size
+
+
+def data_facts(config: RunConfig, splits: Splits, distinct: int) -> dict[str, Any]:
+    """What a run keeps of its words beside the words themselves."""
+    corpus, path = splits.corpus, Path(config.data)
+    return {
+        "name": corpus.name,
+        "source": str(path.absolute()) if path.exists() else config.data,
+        "words": len(corpus),
+        "distinct": distinct,
+        "vocabulary": len(splits.vocabulary),
+        "examples": {name: split.examples for name, split in splits},
+        "sha256": corpus.sha256,
+    }
+
+
+def model_facts(config: RunConfig, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What a run keeps of its model beside the configuration."""
+    return {
+        "kind": config.model,
+        "parameters": parameter_count(config, len(vocabulary)),
+        "block_size": 1 if config.model == "bigram" else config.block_size,
+    }

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from data.corpus import CorpusError
 from data.vocabulary import VocabularyError
 from tui_mm import __version__
 from tui_mm.cli.data import data_group
-from tui_mm.cli.help import PagedGroup
+from tui_mm.cli.help import WordsGroup
+from tui_mm.cli.options import config_from, config_options, home_option
+from tui_mm.cli.output import ascii_only, say
 from tui_mm.cli.runs import runs_group
 from tui_mm.cli.sample import eval_command, sample_command
 from tui_mm.cli.sweep import sweep_command
-from tui_mm.cli.train import resume_command, train_command
+from tui_mm.cli.train import resume_command, train, train_command
 from tui_mm.config import ConfigError
-from tui_mm.runs.home import RunError
+from tui_mm.runs.home import Home, RunError
 from tui_mm.text import printable
 
 EXIT_USAGE = 2
@@ -26,29 +30,51 @@ EXIT_INTERRUPTED = 130
 _USER_ERRORS = ("SamplingError", "DeviceError")  # by name: their modules import torch
 
 
+def _with_config(command: Any) -> Any:
+    return config_options(command, hidden=True)
+
+
 @click.group(
-    cls=PagedGroup,
+    cls=WordsGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     examples=(
-        ("makemore-tui", "train on the bundled names, about ten seconds"),
-        ("makemore-tui train --data words.txt", "train on your own list, one word a line"),
-        ("makemore-tui train --preset lecture", "the lecture's last model"),
+        ("makemore-tui", "the dashboard, on the bundled names"),
+        ("makemore-tui words.txt", "the dashboard, on your own list, one word a line"),
+        ("makemore-tui --preset lecture --data lecture-names", "any option of 'train' works here too"),
+        ("makemore-tui train --data words.txt", "train without the dashboard"),
         ("makemore-tui sample last --prefix em", "names from the newest run"),
         ("makemore-tui sweep", "find the learning rate"),
         ("makemore-tui runs", "everything trained so far"),
     ),
 )
 @click.version_option(__version__, prog_name="makemore-tui")
+@click.option("--ascii", "ascii_wanted", is_flag=True, help="Draw with ASCII characters alone.")
+@home_option
+@_with_config
 @click.pass_context
-def app(context: click.Context) -> int:
+def app(context: click.Context, /, home: Home, ascii_wanted: bool, **keywords: Any) -> int:
     """Learn and watch character-level language models in the terminal.
+
+    Without a command, opens the dashboard; where there is no terminal, trains as 'makemore-tui train' does.
 
     RUN, in the commands that take one, is a run's id, a unique prefix of it, its name, or 'last'.
     Runs are kept in the home folder: --home, else MAKEMORE_HOME, else the platform's state folder.
     """
-    if context.invoked_subcommand is None:
-        return int(train_command.main([], prog_name="makemore-tui", standalone_mode=False))
+    if context.invoked_subcommand is not None:
+        given = [key for key, value in keywords.items() if value is not None]
+        given += ["home"] if context.get_parameter_source("home") is ParameterSource.COMMANDLINE else []
+        if given:
+            flag = given[0].removeprefix("hyper_").removesuffix("_file").replace("_", "-")
+            raise click.UsageError(f"--{flag} stands after the command: {context.invoked_subcommand} --{flag} ...")
+        return 0
+    config = config_from(keywords)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        say("no terminal here: training as 'makemore-tui train' does", err=True)
+        return train(config, home)
+    from tui_mm.dashboard.app import DashboardApp
+
+    DashboardApp(config, home, ascii_only=ascii_wanted or ascii_only()).run()
     return 0
 
 

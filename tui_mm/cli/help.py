@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from data.catalog import CATALOG
 
 Examples = Sequence[tuple[str, str]]
 
@@ -39,6 +42,19 @@ class PagedCommand(_Paged):
 
 class PagedGroup(_Paged, click.Group):
     command_class = PagedCommand
+
+
+class WordsGroup(PagedGroup):
+    """A group that takes a word list in place of a command: ``makemore-tui words.txt``."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        if arguments and arguments[0] not in self.commands and _is_words(arguments[0]):
+            arguments = ["--data", *arguments]
+        return super().parse_args(context, arguments)
+
+
+def _is_words(argument: str) -> bool:
+    return argument in CATALOG or os.path.isfile(argument)  # noqa: PTH113, a string that may be no path
 
 
 class GroupedOption(click.Option):

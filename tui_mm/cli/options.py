@@ -15,12 +15,14 @@ from tui_mm.runs.home import Home
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def config_options(command: F) -> F:
+def config_options(command: F, *, hidden: bool = False) -> F:
     """--preset, --config, and a flag for every hyperparameter. The command is given them all as keywords; pass
-    these to ``config_from``."""
+    these to ``config_from``. ``hidden``: not in this command's help."""
     presets = "; ".join(f"{name}: {summary}" for name, summary in PRESET_SUMMARIES.items())
     options = [
-        click.option("--preset", metavar="NAME", help=f"{presets}.", cls=GroupedOption, group="Configuration"),
+        click.option(
+            "--preset", metavar="NAME", help=f"{presets}.", cls=GroupedOption, group="Configuration", hidden=hidden
+        ),
         click.option(
             "--config",
             "config_file",
@@ -29,6 +31,7 @@ def config_options(command: F) -> F:
             help="TOML file of hyperparameters; flags win over it, it wins over the preset.",
             cls=GroupedOption,
             group="Configuration",
+            hidden=hidden,
         ),
     ]
     for name, field in RunConfig.model_fields.items():
@@ -40,6 +43,7 @@ def config_options(command: F) -> F:
                 help=f"{field.description} [{_limits(name)}]",
                 cls=GroupedOption,
                 group=group_of(field),
+                hidden=hidden,
             )
         )
     for option in reversed(options):

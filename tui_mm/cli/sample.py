@@ -158,7 +158,7 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
         raise RunError(f"--split: run {run.id} has no {split} words; give one of those it was split into")
     config = trained.config
     torch.set_num_threads(choose_threads(config.threads, config.batch_size, trained.model.parameter_count()))
-    loss = mean_loss(trained.model, Rows.of(chosen, trained.model, torch.device("cpu")))
+    loss = mean_loss(trained.model, Rows(chosen, trained.model, torch.device("cpu")))
     document: dict[str, Any] = {
         "run": run.id,
         "step": trained.step,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from tui_mm.runs.run import Run, create_run, find_run
 from tui_mm.runs.summary import summarize
 from tui_mm.signals import stop_on_signals
 from tui_mm.text import printable
-from tui_mm.words import split_for
+from tui_mm.words import data_facts, model_facts, split_for
 
 if TYPE_CHECKING:
     from tui_mm.training.trainer import Trainer
@@ -52,14 +51,21 @@ def train_command(home: Home, name: str | None, as_json: bool, **keywords: Any) 
 
     Ctrl-C stops with a checkpoint; 'makemore-tui resume' goes on from it to the same result, to the bit.
     """
-    config = config_from(keywords)
+    return train(config_from(keywords), home, name, as_json=as_json)
+
+
+def train(config: RunConfig, home: Home, name: str | None = None, *, as_json: bool = False) -> int:
+    """A new run, trained in the foreground; the exit code."""
     corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
     from tui_mm.training.setup import build_trainer
 
     splits = split_for(config, corpus)
     trainer = build_trainer(config, splits)
     home.make()
-    facts = {"data": _data_facts(config, splits), "model": _model_facts(config, trainer)}
+    facts = {
+        "data": data_facts(config, splits, WordIndex(splits).distinct),
+        "model": model_facts(config, splits.vocabulary),
+    }
     run = create_run(home, config, corpus, name, facts)
     return _train(run, trainer, splits, as_json=as_json)
 
@@ -117,30 +123,6 @@ def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
         )
         return EXIT_DIVERGED
     return 0
-
-
-def _data_facts(config: RunConfig, splits: Splits) -> dict[str, Any]:
-    corpus = splits.corpus
-    source = config.data
-    if os.path.exists(source):  # noqa: PTH110, a string that may be no path at all
-        source = os.path.abspath(source)  # noqa: PTH100
-    return {
-        "name": corpus.name,
-        "source": source,
-        "words": len(corpus),
-        "distinct": WordIndex(splits).distinct,
-        "vocabulary": len(splits.vocabulary),
-        "examples": {name: split.examples for name, split in splits},
-        "sha256": corpus.sha256,
-    }
-
-
-def _model_facts(config: RunConfig, trainer: Trainer) -> dict[str, Any]:
-    return {
-        "kind": config.model,
-        "parameters": trainer.model.parameter_count(),
-        "block_size": trainer.model.block_size,
-    }
 
 
 def _introduce(run: Run, trainer: Trainer, splits: Splits, *, err: bool) -> None:

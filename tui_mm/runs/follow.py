@@ -34,6 +34,7 @@ class RunFollower:
         self.evaluations: list[EvaluationRow] = []
         self.events: list[EventRow] = []
         self.samples: list[SampleRow] = []
+        self.sweep_exponents = self.sweep_losses = np.empty(0)  # of the last sweep, as far as it is
 
     @property
     def losses(self) -> NDArray[np.float32]:
@@ -82,6 +83,7 @@ class RunFollower:
         self.evaluations = self._store.evaluations()
         self.events += self._store.events(after=len(self.events))
         self.samples = self._store.samples()
+        self.sweep_exponents, self.sweep_losses = self._store.sweep_points()
         return True
 
     def _take(self, chunk: LossChunk) -> None:

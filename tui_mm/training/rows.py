@@ -20,36 +20,41 @@ _CHUNK_TOKENS = 1 << 14  # of context, evaluated at once: small enough to stay i
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """contexts (rows, block_size) in the narrow dtype of the tokens; targets (rows,) or (rows, block_size)."""
+    """The rows of a split, made when first asked for: dev and test are evaluated without ever being laid out."""
 
     split: Split
     model: LanguageModel  # whose layout, block size and vocabulary the rows fit; not what is in it
     device: torch.device
-    contexts: Tensor
-    targets: Tensor
 
-    @classmethod
-    def of(cls, split: Split, model: LanguageModel, device: torch.device) -> Rows:
-        make = context_windows if model.layout == "window" else padded_sequences
-        contexts, targets = make(split.tokens, model.block_size)
-        return cls(split, model, device, torch.from_numpy(contexts).to(device), torch.from_numpy(targets).to(device))
+    @cached_property
+    def _laid_out(self) -> tuple[Tensor, Tensor]:
+        """contexts (rows, block_size) in the narrow dtype of the tokens; targets (rows,) or (rows, block_size)."""
+        make = context_windows if self.model.layout == "window" else padded_sequences
+        contexts, targets = make(self.split.tokens, self.model.block_size)
+        return torch.from_numpy(contexts).to(self.device), torch.from_numpy(targets).to(self.device)
+
+    def lay_out(self) -> None:
+        """Make the rows now rather than in the first step."""
+        self._laid_out  # noqa: B018
 
     def __len__(self) -> int:
-        return len(self.contexts)
+        return self.split.examples if self.model.layout == "window" else len(self._laid_out[0])
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The rows of an index of any shape, as int64."""
-        return self.contexts[index].long(), self.targets[index].long()
+        contexts, targets = self._laid_out
+        return contexts[index].long(), targets[index].long()
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows in order, as int64, some at a time."""
+        contexts, targets = self._laid_out
         size = self._chunk_rows
-        for begin in range(0, len(self), size):
-            yield self.contexts[begin : begin + size].long(), self.targets[begin : begin + size].long()
+        for begin in range(0, len(contexts), size):
+            yield contexts[begin : begin + size].long(), targets[begin : begin + size].long()
 
     @property
     def _chunk_rows(self) -> int:
-        return max(1, _CHUNK_TOKENS // max(1, self.contexts.shape[1]))
+        return max(1, _CHUNK_TOKENS // max(1, self.model.block_size))
 
     @cached_property
     def _distinct(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
@@ -82,7 +87,7 @@ class Rows:
 
 def all_rows(splits: Splits, model: LanguageModel, device: torch.device) -> dict[str, Rows]:
     """Rows of every split that has words, by its name."""
-    return {name: Rows.of(split, model, device) for name, split in splits if split.examples}
+    return {name: Rows(split, model, device) for name, split in splits if split.examples}
 
 
 def partial_losses(model: LanguageModel, rows: Rows) -> Iterator[tuple[int, float]]:

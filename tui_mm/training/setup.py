@@ -13,17 +13,10 @@ from tui_mm.config import ConfigError, RunConfig
 from tui_mm.training.devices import choose_device, choose_threads
 from tui_mm.training.rows import all_rows
 from tui_mm.training.trainer import Trainer
+from tui_mm.words import parameter_count
 
 MAX_PARAMETERS = 1 << 28
 """Known before anything is allocated: with AdamW's state and gradients, 4 GiB."""
-
-
-def parameter_count(config: RunConfig, vocab_size: int) -> int:
-    """Of the model a configuration describes, without building it."""
-    if config.model == "bigram":
-        return vocab_size**2
-    inputs = config.block_size * config.embedding
-    return vocab_size * config.embedding + (inputs + 1) * config.hidden + (config.hidden + 1) * vocab_size
 
 
 def build_model(config: RunConfig, vocab_size: int, generator: Generator) -> LanguageModel:
@@ -53,6 +46,7 @@ def build_trainer(config: RunConfig, splits: Splits) -> Trainer:
     if config.model == "bigram":
         device = torch.device("cpu")  # a table in float64, which is looked up
     rows = all_rows(splits, model, device)
+    rows["train"].lay_out()
     torch.set_num_threads(
         choose_threads(config.threads, config.batch_size or len(rows["train"]), model.parameter_count())
     )

@@ -106,6 +106,13 @@ class WorkerClient:
             await asyncio.sleep(_POLL_SECONDS)
         return found
 
+    def discard(self) -> None:
+        """End the worker and delete the run: for one that was never trained. Raises RunError if it is in use."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self.run.delete()
+
     def leave(self) -> None:
         """Let the worker see that this viewer is gone: it ends now if idle, at its end if it trains."""
         if self._process is not None and self._process.stdin is not None:

@@ -106,13 +106,18 @@ class Server:
         self._advance_sweep()
         if self._trainer.pause_at is not None and self._trainer.step >= self._trainer.pause_at:
             self._pause()
-        while self._paused and not self._stopping:
+        while self._is_held():
+            self._look()
+            if not self._is_held():
+                break
             if self._viewer.gone or self._told_to_stop():
                 self._stopping = True  # nobody is left to let it go on
             elif not self._advance_sweep():
                 self._viewer.wait(_WAIT_SECONDS)
-            self._look()
         return self._stopping or self._told_to_stop()
+
+    def _is_held(self) -> bool:
+        return self._paused and not self._stopping
 
     # -- the inbox
 

@@ -44,6 +44,7 @@ def sweep_chart(
             exponent = math.log10(rate)
             level = float(np.interp(exponent, x, curve))
             plt.scatter([exponent], [level], marker=name[0].upper(), color="orange+")
+        plt.xlim(float(x[0]), float(x[-1]))
         plt.ylim(low - 0.02 * (top - low) - 1e-3, top + 1e-3)
 
     title = "loss over the exponent e, lr = 10**e"

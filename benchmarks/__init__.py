@@ -1,0 +1,1 @@
+"""Measurements against the lecture's notebook, in one table: ``python -m benchmarks``."""

@@ -1,0 +1,122 @@
+"""``python -m benchmarks``: runs every measurement and prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.machine import machine, machine_line
+from benchmarks.quality import is_lecture_list, quality_row
+from benchmarks.row import Row
+from benchmarks.scale import scale_rows
+from benchmarks.steps import steps_row
+from benchmarks.windows import windows_rows
+from data.catalog import CATALOG, load
+from data.corpus import Corpus, CorpusError
+from tui_mm.runs.home import Home
+
+_LEAST_REPEATS = 5
+_QUICK_WORDS = 5_000
+_HEADINGS = ("what", "measured", "reference", "ratio", "target", "met?")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit status: 0 also when a target is not met, 2 for words that cannot be used."""
+    arguments = _parser().parse_args(argv)
+    repeats = 1 if arguments.quick else arguments.repeats
+    try:
+        corpus = load(arguments.data, cache=Home.find().datasets)
+        _check(corpus)
+        if arguments.quick:
+            corpus = corpus.head(_QUICK_WORDS)
+        rows = _measure(corpus, repeats, quick=arguments.quick, large=not arguments.skip_large)
+    except CorpusError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    facts = {
+        "name": corpus.name if corpus.name in CATALOG else Path(corpus.name).name,
+        "words": len(corpus),
+        "lecture_list": is_lecture_list(corpus),
+    }
+    if arguments.json:
+        answer = {"machine": machine(), "data": facts, "repeats": repeats, "quick": arguments.quick}
+        print(json.dumps(answer | {"rows": [row.as_json() for row in rows]}, indent=1))
+        return 0
+    print(machine_line())
+    which = "the lecture's list" if facts["lecture_list"] else "not the lecture's list"
+    times = "one short repeat: no figures to go by" if arguments.quick else f"medians of {repeats} interleaved repeats"
+    print(f"{facts['name']}, {facts['words']:,} words ({which}); {times}\n")
+    print(_table(rows))
+    print()
+    for row in rows:
+        print(f"- {row.name}: {row.note}.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measures makemore-tui against the lecture's notebook. Takes some minutes.",
+        epilog="The figures of docs/performance.md are of the lecture's list: --data lecture-names, after "
+        "'makemore-tui data fetch lecture-names'.",
+    )
+    parser.add_argument("--data", default="names", metavar="SET", help="a named set or a file (default: names)")
+    parser.add_argument(
+        "--repeats",
+        type=_repeats,
+        default=_LEAST_REPEATS,
+        metavar="N",
+        help=f"of every measurement, from {_LEAST_REPEATS} (the default) on",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one short repeat on a few words: to see that everything runs"
+    )
+    parser.add_argument("--skip-large", action="store_true", help="leave out the list of 100 MB")
+    parser.add_argument("--json", action="store_true", help="print JSON, with what every repeat measured")
+    return parser
+
+
+def _repeats(text: str) -> int:
+    if not text.isdecimal() or int(text) < _LEAST_REPEATS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; give a whole number from {_LEAST_REPEATS} on, or --quick"
+        )
+    return int(text)
+
+
+def _check(corpus: Corpus) -> None:
+    if (corpus.codes == ord(".")).any():
+        raise CorpusError(f"{corpus.name}: has words with '.', the notebook's end of a word; give words without it")
+
+
+def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[Row]:
+    _tell("training steps")
+    steps = steps_row(corpus, repeats, quick)
+    _tell("windows")
+    windows, whole = windows_rows(corpus, repeats)
+    _tell("time to a dev loss")
+    rows = [steps, windows, whole, quality_row(corpus, repeats, quick)]
+    if large:
+        _tell("a large list")
+        size = len(corpus.text().encode())
+        rows += scale_rows(corpus, repeats, quick, [seconds / size for seconds in whole.reference_repeats])
+    return rows
+
+
+def _tell(what: str) -> None:
+    print(f"measuring {what} ...", file=sys.stderr, flush=True)
+
+
+def _table(rows: list[Row]) -> str:
+    """Columns lined up; also a table in Markdown."""
+    lines = [_HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(shown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

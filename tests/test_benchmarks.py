@@ -1,0 +1,128 @@
+"""The benchmarks run and say what they should; how fast anything is, no test asks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.row import Row, Target
+from benchmarks.scale import write_list
+from benchmarks.timing import interleaved
+from data.corpus import Corpus, read_words
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FIELDS = {
+    "name": str,
+    "unit": str,
+    "measured": float,
+    "reference": float,
+    "ratio": float,
+    "target": str,
+    "met": bool,
+    "note": str,
+    "repeats": list,
+    "reference_repeats": list,
+}
+
+
+def test_the_program_prints_every_row_as_json() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--skip-large", "--json"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert set(answer) == {"machine", "data", "repeats", "quick", "rows"}
+    assert set(answer["machine"]) == {"cpu", "cores", "usable_cores", "system", "torch", "python"}
+    assert answer["data"]["name"] == "names"
+    assert answer["data"]["lecture_list"] is False
+    assert (answer["repeats"], answer["quick"]) == (1, True)
+    rows: list[dict[str, Any]] = answer["rows"]
+    steps, windows, whole, quality = rows
+    assert [row["name"] for row in (steps, windows, whole)] == [
+        "training, lecture's 10/200",
+        "windows of 3",
+        "bytes to windows of 3",
+    ]
+    assert quality["name"].startswith("time to dev loss ")
+    assert [row["target"] for row in rows] == ["at least 1.7 ×", "at least 50 ×", None, "at least 20 ×"]
+    for row in rows:
+        assert set(row) == set(FIELDS)
+        # A quick run is too short for the dev loss, and only "bytes to windows" has no target.
+        empty = {"target", "met"} if row is whole else {"measured", "ratio"} if row is quality else set()
+        for name, kind in FIELDS.items():
+            assert isinstance(row[name], kind) or (name in empty and row[name] is None), (row["name"], name)
+        assert len(row["reference_repeats"]) == 1
+    assert all(row["measured"] > 0 and row["reference"] > 0 for row in (steps, windows, whole))
+
+
+def test_a_row_compares_medians() -> None:
+    faster = Row("a", "steps/s", [1.0, 300.0, 200.0], [100.0, 90.0, 110.0], Target("ratio", 1.7))
+    assert (faster.measured, faster.reference, faster.ratio, faster.met) == (200, 100, 2, True)
+    shorter = Row("b", "s", [0.5], [4.0], Target("ratio", 20))
+    assert (shorter.ratio, shorter.met) == (8, False)
+    assert shorter.cells() == ("b", "500.00 ms", "4.00 s", "8.00 ×", "at least 20 ×", "not met")
+
+
+def test_a_row_without_a_figure_is_not_met() -> None:
+    missed = Row("c", "s", [], [4.0], Target("ratio", 20))
+    assert missed.met is False
+    assert missed.cells()[1:4] == ("not reached", "4.00 s", "–")
+
+
+def test_a_limit_is_of_the_measured_value() -> None:
+    assert Row("d", "GB", [1.0], target=Target("limit", 1)).met is True
+    over = Row("d", "GB", [1.004], target=Target("limit", 1))
+    assert over.cells() == ("d", "1.004 GB", "–", "–", "at most 1 GB", "not met")
+    assert Row("e", "s", [1.0]).met is None
+
+
+def test_repeats_take_turns() -> None:
+    calls: list[str] = []
+
+    def measure(side: str) -> float:
+        calls.append(side)
+        return len(calls)
+
+    pair = interleaved(lambda: measure("reference"), lambda: measure("ours"), 3)
+    assert calls == ["reference", "ours"] * 3
+    assert (pair.reference, pair.ours) == ([1, 3, 5], [2, 4, 6])
+
+
+def test_the_large_list_holds_the_words_in_shuffled_order(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "large.txt"
+    write_list(path, corpus, 10_000)
+    assert 10_000 <= path.stat().st_size <= 10_000 + corpus.lengths.max()
+    words = list(read_words(path).words())
+    known = list(corpus.words())
+    assert sorted(words[: len(known)]) == sorted(known)
+    assert words[: len(known)] != known
+    assert words[: len(known)] != words[len(known) : 2 * len(known)]
+    assert set(words) == set(known)
+
+
+@pytest.mark.parametrize("repeats", ["4", "0", "-5", "many"])
+def test_too_few_repeats_are_refused(repeats: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--repeats", repeats])
+    assert stopped.value.code == 2
+    assert "give a whole number from 5 on" in capsys.readouterr().err
+
+
+def test_words_that_cannot_be_used_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dotted = tmp_path / "dotted.txt"
+    dotted.write_text("a.b\ncd\n", encoding="utf-8")
+    for source, says in (("lecture-names", "makemore-tui data fetch lecture-names"), (str(dotted), "words with '.'")):
+        assert main(["--data", source]) == 2
+        captured = capsys.readouterr()
+        assert says in captured.err
+        assert captured.out == ""

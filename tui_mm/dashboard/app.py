@@ -1,0 +1,285 @@
+"""The dashboard: paints at once, reads the words in a thread, and lets the worker load torch meanwhile."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+from textual.worker import get_current_worker
+
+from data.catalog import load
+from data.corpus import CorpusError
+from tui_mm.config import ConfigError, RunConfig
+from tui_mm.dashboard.lines import foot_line, head_line
+from tui_mm.dashboard.panels.dataset import DatasetPanel
+from tui_mm.dashboard.panels.log import LogPanel
+from tui_mm.dashboard.panels.loss import LossPanel
+from tui_mm.dashboard.panels.samples import SamplesPanel
+from tui_mm.dashboard.panels.sweep import SweepPanel
+from tui_mm.dashboard.screens.quit import Choice, QuitScreen
+from tui_mm.dashboard.state import ViewState, Words
+from tui_mm.runs.follow import RunFollower
+from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.run import Run, create_run
+from tui_mm.words import data_facts, model_facts, split_for
+from tui_mm.worker import protocol as ask
+from tui_mm.worker.client import WorkerClient
+
+_POLL_SECONDS = 0.1
+_CHART_SECONDS = 0.5
+_PANELS = ("dataset", "loss", "samples", "sweep", "log")
+_SIDE = ("sweep", "log")  # share a place, but on wide terminals
+
+
+class DashboardApp(App[None]):
+    """One run, its words and its worker."""
+
+    TITLE = "makemore-tui"
+    CSS_PATH = "styles/app.tcss"
+    AUTO_FOCUS = None  # keys are commands until a person goes to the input
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012, Textual's way
+        (0, "-narrow"),
+        (100, "-normal"),
+        (180, "-wide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "train", "train", id="train", tooltip="Start the training, or go on with it"),
+        Binding("space", "pause", "pause", id="pause", tooltip="Pause the training, or let it go on"),
+        Binding("s", "sample", "sample", id="sample", tooltip="Type the beginning of a name"),
+        Binding("l", "sweep", "sweep", id="sweep", tooltip="Try a thousand learning rates; leaves a training be"),
+        *(
+            Binding(str(number), f"panel('{name}')", name, id=name, show=False, tooltip=f"Show the panel {name}")
+            for number, name in enumerate(_PANELS, start=1)
+        ),
+        Binding("q", "quit", "quit", id="quit", tooltip="Leave; asks while a training goes on"),
+        Binding("escape", "leave_input", show=False, id="leave_input"),
+    ]
+
+    class WordsRead(Message):
+        """The words, and a run folder for them, are there."""
+
+        def __init__(self, words: Words, run: Run) -> None:
+            super().__init__()
+            self.words = words
+            self.run = run
+
+    class WordsRefused(Message):
+        """The words cannot be used; the line says why."""
+
+        def __init__(self, line: str) -> None:
+            super().__init__()
+            self.line = line
+
+    def __init__(self, config: RunConfig, home: Home, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self.state = ViewState(config)
+        self.home = home
+        self.ascii_only = ascii_only
+        self.client: WorkerClient | None = None
+        self._charted = 0.0
+        self._chart_due = False
+        self._notes: list[tuple[float, str]] = []
+        self._sampled_step = -1
+        self._mounted = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head")
+        with Container(id="body"):
+            yield DatasetPanel("reading the words ...", id="dataset", classes="-active", markup=False)
+            yield LossPanel(id="loss")
+            yield SamplesPanel(id="samples")
+            yield SweepPanel(id="sweep", classes="-side")
+            yield LogPanel(id="log", classes="-side -shown")
+        yield Static(id="foot")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self._mounted = True
+        self._show_lines()
+        self._read_words()
+        self.set_interval(_POLL_SECONDS, self._poll)
+
+    @property
+    def _main(self) -> Screen[Any]:
+        """The screen with the panels, also while a question stands over it."""
+        return self.screen_stack[0]
+
+    # -- the words and the worker
+
+    @work(thread=True, exclusive=True, group="words")
+    def _read_words(self) -> None:
+        config = self.state.config
+        try:
+            corpus = load(config.data, cache=self.home.datasets, encoding=config.encoding)
+            splits = split_for(config, corpus)
+            words = Words.of(splits)
+            facts = {
+                "data": data_facts(config, splits, words.statistics.distinct),
+                "model": model_facts(config, splits.vocabulary),
+            }
+            run = create_run(self.home, config, corpus, None, facts)
+        except (CorpusError, ConfigError, RunError) as error:
+            self.post_message(self.WordsRefused(str(error)))
+            return
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.WordsRead(words, run))
+
+    @on(WordsRead)
+    def _take_words(self, message: WordsRead) -> None:
+        self.state.words = message.words
+        self.state.follower = RunFollower(message.run)
+        self.state.parameters = model_facts(self.state.config, message.words.splits.vocabulary)["parameters"]
+        self.client = WorkerClient(message.run)
+        self.client.start_worker()
+        self._main.query_one(DatasetPanel).show_words(self.state, ascii_only=self.ascii_only)
+        self._note(f"{len(message.words.splits.corpus):,} words read; torch is loading")
+        self._poll()
+        self._sample_again()
+
+    @on(WordsRefused)
+    def _refuse_words(self, message: WordsRefused) -> None:
+        self._main.query_one(DatasetPanel).show_fault(message.line)
+        self._note(message.line)
+
+    def _note(self, line: str) -> None:
+        self._notes.append((time.time(), line))
+        self._show_log()
+
+    # -- painting
+
+    def _poll(self) -> None:
+        follower = self.state.follower
+        if follower is None:
+            return
+        try:
+            changed = follower.poll()
+        except RunError as error:
+            self._note(str(error))
+            return
+        if changed:
+            self._show_lines()
+            self._chart_due = True
+            self._show_log()
+        now = time.monotonic()
+        if self._chart_due and now - self._charted >= _CHART_SECONDS:
+            self._charted, self._chart_due = now, False
+            self._show_charts()
+            self._sample_again()
+
+    def _show_lines(self) -> None:
+        width = max(20, self.size.width)
+        self._main.query_one("#head", Static).update(head_line(self.state, width), layout=False)
+        self._main.query_one("#foot", Static).update(
+            foot_line(self.state, width, ascii_only=self.ascii_only), layout=False
+        )
+
+    def _show_charts(self) -> None:
+        color = not os.environ.get("NO_COLOR")
+        self._main.query_one(LossPanel).show_losses(self.state, color=color, ascii_only=self.ascii_only)
+        self._main.query_one(SweepPanel).show_sweep(self.state, color=color, ascii_only=self.ascii_only)
+
+    def _show_log(self) -> None:
+        events = self.state.follower.events if self.state.follower else []
+        self._main.query_one(LogPanel).show_events(events, self._notes)
+
+    def on_resize(self) -> None:
+        if not self._mounted:
+            return  # the first size comes before the widgets
+        self._show_lines()
+        self.call_after_refresh(self._show_charts)
+
+    # -- sampling
+
+    @on(Input.Changed, "#prefix")
+    def _prefix_changed(self) -> None:
+        self._sampled_step = -1
+        self._sample_again()
+
+    @work(exclusive=True, group="sample")
+    async def _sample_again(self) -> None:
+        follower = self.state.follower
+        if self.client is None or follower is None or follower.steps == self._sampled_step:
+            return
+        panel = self._main.query_one(SamplesPanel)
+        prefix, step = panel.prefix, follower.steps
+        try:
+            answer = await self.client.ask(ask.Sample(prefix, count=8, seed=self.state.config.seed + 10))
+        except (ask.CommandError, RunError, TimeoutError) as error:
+            panel.show_fault(str(error))
+            return
+        self._sampled_step = step
+        panel.show_answer(answer, self.state, prefix, ascii_only=self.ascii_only)
+
+    # -- actions
+
+    def _send(self, command: ask.Command) -> None:
+        if self.client is None:
+            self.notify("the words are not there yet", severity="warning")
+            return
+        self.client.start_worker()  # nothing happens if one is there
+        self.client.send(command)
+
+    def action_train(self) -> None:
+        self._send(ask.Start())
+
+    def action_pause(self) -> None:
+        if self.state.status == "running":
+            self._send(ask.Pause())
+        elif self.state.status == "paused":
+            self._send(ask.Start())
+        else:
+            self.notify("nothing is being trained; t trains")
+
+    def action_sample(self) -> None:
+        self.action_panel("samples")
+        self._main.query_one("#prefix", Input).focus()
+
+    def action_leave_input(self) -> None:
+        self.set_focus(None)
+
+    def action_sweep(self) -> None:
+        self.action_panel("sweep")
+        self._send(ask.Sweep())
+
+    def action_panel(self, panel: str) -> None:
+        """Show a panel: the only one on a narrow terminal, the one at the side on a usual one."""
+        self.set_focus(None)
+        for name in _PANELS:
+            self._main.query_one(f"#{name}").set_class(name == panel, "-active")
+        if panel in _SIDE:
+            for name in _SIDE:
+                self._main.query_one(f"#{name}").set_class(name == panel, "-shown")
+        self.call_after_refresh(self._show_charts)
+
+    async def action_quit(self) -> None:
+        if self.state.is_training:
+            self.push_screen(QuitScreen(), self._quit_as_chosen)
+        else:
+            self._leave()
+
+    def _quit_as_chosen(self, choice: Choice | None) -> None:
+        if choice == "stop":
+            self._send(ask.Stop())
+            self._leave()
+        elif choice == "keep":
+            if self.state.status == "paused":
+                self._send(ask.Start())
+            self._leave()
+
+    def _leave(self) -> None:
+        client, follower = self.client, self.state.follower
+        if client is not None and follower is not None:
+            if follower.status == "created":
+                client.discard()  # nothing was trained: the run is not worth keeping
+            follower.close()
+            client.close()
+            self.client = self.state.follower = None
+        self.exit()

@@ -1,0 +1,63 @@
+"""The head line and the foot line, as text. Pure functions of the view state."""
+
+from __future__ import annotations
+
+import math
+
+from tui_mm.dashboard.state import ViewState
+from tui_mm.text import printable
+
+_MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
+
+
+def head_line(state: ViewState, width: int) -> str:
+    """Data set, model, parameters, device, state; the least telling parts go first where it is narrow."""
+    follower = state.follower
+    parts = ["makemore-tui"]
+    if state.words is not None:
+        parts.append(f"{printable(state.config.data)} · {len(state.words.splits.corpus):,} words")
+    if state.parameters is not None:
+        parts.append(f"{state.config.model} {state.parameters:,} parameters")
+    if follower is not None and follower.meta.get("device"):
+        parts.append(str(follower.meta["device"]))
+    mark = _MARKS.get(state.status, "○")
+    steps = f" {follower.steps:,} / {state.total_steps:,}" if follower is not None and follower.steps else ""
+    parts.append(f"{mark} {state.status}{steps}")
+    while len("   ".join(parts)) > width and len(parts) > 2:
+        del parts[-2]
+    return "   ".join(parts)[:width]
+
+
+def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
+    """Progress, speed, time left, rate and losses."""
+    follower = state.follower
+    if follower is None or not follower.steps:
+        return "no training yet: t trains"[:width]
+    done = follower.steps / state.total_steps
+    parts = [f"{done:>4.0%}"]
+    rate = follower.steps_per_second
+    if rate:
+        parts.append(f"{rate:,.0f} steps/s")
+    if state.status == "running" and follower.seconds:
+        parts.append(f"{_clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
+    if follower.lr:
+        parts.append(f"lr {follower.lr:.3g}")
+    last = follower.evaluations[-1] if follower.evaluations else None
+    if last is not None:
+        parts.append(f"train {last.train:.4f}")
+        if last.dev is not None:
+            parts.append(f"dev {last.dev:.4f}")
+    if follower.best is not None and follower.best.dev is not None:
+        parts.append(f"best {follower.best.dev:.4f}")
+    text = "  ".join(parts)
+    room = width - len(text) - 1
+    if room < 8:
+        return text[:width]
+    full, empty = ("#", "-") if ascii_only else ("━", "╌")
+    filled = math.floor(min(1.0, done) * min(room, 40))
+    return full * filled + empty * (min(room, 40) - filled) + " " + text
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

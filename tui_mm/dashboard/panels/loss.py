@@ -1,0 +1,37 @@
+"""The Loss panel: every step's loss with the evaluations and the baselines."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from tui_mm.dashboard.charts.loss import loss_curve
+from tui_mm.dashboard.charts.view import ChartView
+from tui_mm.dashboard.state import ViewState
+
+
+class LossPanel(Container):
+    BORDER_TITLE = "Loss"
+
+    def compose(self) -> ComposeResult:
+        yield ChartView()
+
+    def show_losses(self, state: ViewState, *, color: bool, ascii_only: bool) -> None:
+        view = self.query_one(ChartView)
+        follower, words = state.follower, state.words
+        if not view.size.width or words is None:
+            return
+        if follower is None or not follower.steps:
+            view.show("press t to train: the loss of every step appears here")
+            return
+        view.show(
+            loss_curve(
+                follower.losses,
+                [(e.step, e.dev) for e in follower.evaluations if e.dev is not None],
+                words.baselines,
+                width=view.size.width,
+                height=max(4, view.size.height - 1),
+                color=color,
+                ascii_only=ascii_only,
+            )
+        )
