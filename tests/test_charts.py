@@ -39,9 +39,10 @@ def test_the_loss_curve_has_its_size_and_its_parts(width: int, height: int, asci
         width=width, height=height, color=False, ascii_only=ascii_only,
     )  # fmt: skip
     lines = text.splitlines()
-    chart, legend = lines[:height], " ".join(lines[height:])
-    assert chart[-2].lstrip().startswith("└")
+    assert len(lines) == height
     assert all(len(line) <= width for line in lines)
+    bottom = next(y for y, line in enumerate(lines) if line.lstrip().startswith("└"))
+    legend = " ".join(lines[bottom + 2 :])
     assert "uniform 3.296" in legend
     assert "dev" in legend
     assert "\x1b" not in text
@@ -84,3 +85,12 @@ def test_the_sweep_chart_names_its_suggestions() -> None:
     assert any("V" in line for line in body)
     assert any("S" in line for line in body)
     assert sweep_chart(x, np.full(500, np.nan), losses) == "no finite losses to draw"
+
+
+def test_a_blow_up_does_not_flatten_the_valley() -> None:
+    x = np.linspace(-3, 0, 600)
+    losses = np.where(x < -0.5, 3 - 0.5 * (x + 3), 1.75 + 500 * (x + 0.5))
+    text = sweep_chart(x, losses, losses, width=80, height=16, color=False)
+    ticks = [float(line.split("┤")[0]) for line in text.splitlines() if "┤" in line]
+    assert max(ticks) < 8
+    assert min(ticks) >= 0

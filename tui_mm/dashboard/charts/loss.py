@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_mm.dashboard.charts.decimate import decimate
-from tui_mm.dashboard.charts.figure import build, legend
+from tui_mm.dashboard.charts.figure import build
 
 _NICE = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 2.1, 2.2, 2.3, 2.4, 2.5, 2.75, 3, 3.5, 4, 5, 6, 7, 8, 9)
 
@@ -21,7 +21,7 @@ def loss_curve(
     baselines: Sequence[tuple[str, float]] = (),
     *,
     width: int = 80,
-    height: int = 16,
+    height: int = 18,
     color: bool = True,
     ascii_only: bool = False,
 ) -> str:
@@ -65,7 +65,7 @@ def loss_curve(
     parts += [f"{'o' if ascii_only else '◆'} dev"] if points else []
     parts += [f"{'-' if ascii_only else '┄'} {name} {loss:.3f}" for name, loss in baselines]
     parts += ["! not finite"] if columns.bad.any() else []
-    return build(draw, width=width, height=height, color=color) + "\n" + legend(parts, width)
+    return build(draw, parts, width=width, height=height, color=color)
 
 
 def round_ticks(low: int, high: int, most: int) -> list[int]:

@@ -30,7 +30,7 @@ class LossPanel(Container):
                 [(e.step, e.dev) for e in follower.evaluations if e.dev is not None],
                 words.baselines,
                 width=view.size.width,
-                height=max(4, view.size.height - 1),
+                height=view.size.height,
                 color=color,
                 ascii_only=ascii_only,
             )

@@ -34,7 +34,7 @@ class SweepPanel(Container):
                 smoothed,
                 [("valley", found.valley), ("steepest", found.steepest), ("minimum", found.minimum)],
                 width=view.size.width,
-                height=max(4, view.size.height - 3),
+                height=view.size.height,
                 color=color,
                 ascii_only=ascii_only,
             )
