@@ -27,7 +27,7 @@ SIZES = [(50, 15), (80, 24), (120, 36), (200, 60), (300, 100)]
 class Seat:
     """A person at the dashboard."""
 
-    def __init__(self, app: DashboardApp, pilot: Pilot[None]) -> None:
+    def __init__(self, app: DashboardApp, pilot: Pilot[str]) -> None:
         self.app = app
         self.pilot = pilot
 

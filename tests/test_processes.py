@@ -244,3 +244,48 @@ def test_ctrl_c_in_a_terminal_leaves_it_usable(words_file: Path) -> None:
     child.close()
     assert child.exitstatus == 130
     assert "Traceback" not in sent
+
+
+def test_the_dashboard_in_a_terminal_from_start_to_end(words_file: Path) -> None:
+    """Starts, sweeps, trains, samples with a prefix, pauses, goes on, quits; then the run is there."""
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], str(words_file), "--steps", "3000", "--hidden", "16", "--batch-size", "8"],
+        dimensions=(36, 120), encoding="utf-8", env={**os.environ, "TERM": "xterm-256color"}, timeout=PATIENCE_S,
+    )  # fmt: skip
+    child.expect("vocabulary")
+    child.expect("created")
+    child.send("l")
+    child.expect("valley")
+    child.send("t")
+    child.expect("running")
+    child.send(" ")
+    child.expect("▮▮ paused")
+    child.send(" ")
+    child.send("s")
+    child.send("em")
+    child.expect("em[a-z]+ +(new|train|dev|test)")
+    child.expect("✓ done")
+    child.send("\x11")  # ctrl+q: a q would go into the input
+    child.expect("run ([0-9a-f]{8}) is kept")
+    run = find_run(Home.find(), child.match[1])
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert run.status() == "done"
+    with run.store() as store:
+        assert len(store.losses()) == 3000
+        assert len(store.sweep_points()[0]) == 1000
+
+
+def test_a_closed_terminal_does_not_end_the_training(words_file: Path) -> None:
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], str(words_file), "--steps", "20000", "--hidden", "16", "--batch-size", "8"],
+        dimensions=(24, 80), encoding="utf-8", env={**os.environ, "TERM": "xterm-256color"}, timeout=PATIENCE_S,
+    )  # fmt: skip
+    child.expect("created")
+    child.send("t")
+    child.expect("running")
+    child.close(force=True)  # SIGHUP, then SIGKILL
+    run = find_run(Home.find(), "last")
+    until(lambda: run.status() == "done")
+    assert steps_of(run) == 20_000

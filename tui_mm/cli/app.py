@@ -74,8 +74,11 @@ def app(context: click.Context, /, home: Home, ascii_wanted: bool, **keywords: A
         return train(config, home)
     from tui_mm.dashboard.app import DashboardApp
 
-    DashboardApp(config, home, ascii_only=ascii_wanted or ascii_only()).run()
-    return 0
+    dashboard = DashboardApp(config, home, ascii_only=ascii_wanted or ascii_only())
+    line = dashboard.run()
+    if line:
+        say(line)
+    return dashboard.return_code or 0
 
 
 for _command in (train_command, sweep_command, sample_command, eval_command, runs_group, resume_command, data_group):

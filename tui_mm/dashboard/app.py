@@ -39,8 +39,8 @@ _PANELS = ("dataset", "loss", "samples", "sweep", "log")
 _SIDE = ("sweep", "log")  # share a place, but on wide terminals
 
 
-class DashboardApp(App[None]):
-    """One run, its words and its worker."""
+class DashboardApp(App[str]):
+    """One run, its words and its worker. Returns a line about the run that it leaves behind."""
 
     TITLE = "makemore-tui"
     CSS_PATH = "styles/app.tcss"
@@ -272,14 +272,20 @@ class DashboardApp(App[None]):
         elif choice == "keep":
             if self.state.status == "paused":
                 self._send(ask.Start())
-            self._leave()
+            self._leave(goes_on=True)
 
-    def _leave(self) -> None:
+    def _leave(self, *, goes_on: bool = False) -> None:
         client, follower = self.client, self.state.follower
+        line = ""
         if client is not None and follower is not None:
+            name = client.run.id
             if follower.status == "created":
                 client.discard()  # nothing was trained: the run is not worth keeping
+            elif goes_on:
+                line = f"run {name} goes on training; 'makemore-tui runs show {name}' tells how far it is"
+            else:
+                line = f"run {name} is kept: makemore-tui sample {name}"
             follower.close()
             client.close()
             self.client = self.state.follower = None
-        self.exit()
+        self.exit(line)

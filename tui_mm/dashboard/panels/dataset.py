@@ -33,13 +33,14 @@ def describe_words(words: Words, block_size: int, *, ascii_only: bool = False) -
     rows = [
         ("words", f"{s.words:,}"),
         ("distinct", f"{s.distinct:,}"),
-        ("vocabulary", f"{s.vocabulary} with the end"),
+        ("vocabulary", f"{s.vocabulary}"),
+        ("examples", f"{s.examples:,}"),
         ("length", f"{s.shortest} to {s.longest}  {length_bars(s, ascii_only=ascii_only)}"),
     ]
     for name, split in s.splits.items():
         if split.words:
             shared = f", {split.shared_with_train:,} in train" if split.shared_with_train else ""
-            rows.append((name, f"{split.examples:,} examples{shared}"))
+            rows.append((f"  {name}", f"{split.examples:,}{shared}"))
     top = "  ".join(f"{a}{b} {count:,}" for a, b, count in s.bigrams[:5])
     rows.append(("bigrams", printable(top)))
     lines = [f"{label:<10} {value}" for label, value in rows]
