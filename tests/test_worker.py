@@ -261,3 +261,41 @@ def test_two_viewers_command_one_worker(corpus: Corpus) -> None:
             second.close()
 
     asyncio.run(scenario())
+
+
+def test_commands_given_at_once_are_carried_out_in_their_order(corpus: Corpus) -> None:
+    """All of them stand in the inbox before the worker has loaded torch."""
+
+    async def scenario() -> None:
+        stopped, paused = new_run(corpus, steps=LONG), new_run(corpus, steps=LONG)
+        async with worker_of(stopped) as client:
+            client.send(ask.Start())
+            await client.ask(ask.Stop())
+            await until(lambda: stopped.status() == "stopped")
+        async with worker_of(paused) as client:
+            client.send(ask.Start())
+            await client.ask(ask.Pause())
+            await until(lambda: paused.status() == "paused")
+            reached = steps_of(paused)
+            await client.ask(ask.Start())
+            await until(lambda: steps_of(paused) > reached and paused.status() == "running")
+
+    asyncio.run(scenario())
+
+
+def test_after_a_divergence_it_goes_on_from_the_last_good_weights_with_a_lower_rate(corpus: Corpus) -> None:
+    async def scenario() -> None:
+        run = new_run(corpus, optimizer="sgd", lr=1e30, schedule="constant")
+        async with worker_of(run) as client:
+            await client.ask(ask.Start())
+            await until(lambda: run.status() == "diverged")
+            with pytest.raises(ask.CommandError, match="not numbers"):
+                await client.ask(ask.Sample())
+            await client.ask(ask.SetLr(0.001))
+            await client.ask(ask.Start())
+            await until(lambda: run.status() == "done")
+            with run.store() as store:
+                assert np.isfinite(store.losses()).all()
+                assert len(store.losses()) == 400
+
+    asyncio.run(scenario())

@@ -241,6 +241,7 @@ class Trainer:
         self.initial_loss, self.best_dev, self.best_step = v["initial_loss"], v["best_dev"], v["best_step"]
         self._evaluated_at, self._stale, self._last_train = v["evaluated_at"], v["stale"], v["last_train"]
         self._warned = set(v["warned"])
+        self._finite = True
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

@@ -72,6 +72,9 @@ class Server:
         self._running = False
         self._paused = False
         self._stopping = False
+        self._training = False  # inside the session's loop
+        self._announced = False  # the pause stands in the store
+        self._spoilt = False  # the trainer's state is not to be gone on from
         self._seen = -1
         self._sweep: _RunningSweep | None = None
         self._index: WordIndex | None = None
@@ -90,14 +93,22 @@ class Server:
                 self._viewer.wait(_WAIT_SECONDS)
 
     def _train(self) -> None:
-        self._stopping = False
+        self._recover()
         try:
-            self._session.train(should_stop=self._attend)
+            self._training = True
+            finished = self._session.train(should_stop=self._attend)
+            self._spoilt = finished is not None and finished.reason == "diverged"
         except Exception:  # noqa: BLE001, it stands in the store, and in worker.log with its lines
             traceback.print_exc()
-            self._session.restore()
+            self._spoilt = True
         finally:
-            self._running = self._paused = False
+            self._training = self._running = self._paused = False
+
+    def _recover(self) -> None:
+        """Back to the last good checkpoint, if the trainer's state is of a training that failed."""
+        if self._spoilt:
+            self._session.restore()
+            self._spoilt = False
 
     def _attend(self) -> bool:
         """Between blocks: whether the training is to stop."""
@@ -106,6 +117,8 @@ class Server:
         self._advance_sweep()
         if self._trainer.pause_at is not None and self._trainer.step >= self._trainer.pause_at:
             self._pause()
+        if self._is_held():
+            self._announce_pause()  # asked for before the training began
         while self._is_held():
             self._look()
             if not self._is_held():
@@ -169,27 +182,36 @@ class Server:
         return {}
 
     def _go(self) -> None:
+        self._recover()
         if self._trainer.step >= self._trainer.total_steps:
             raise ask.CommandError("start: the run is done; begin a new one")
-        if self._paused:
+        if self._announced and self._training:
             self._store.set(status="running")
             self._event("resumed", "resumed")
-        self._paused, self._running = False, True
+        self._paused = self._announced = self._stopping = False
+        self._running = True
 
     def _pause(self) -> dict[str, Any]:
         self._trainer.pause_at = None
         if self._running and not self._paused:
             self._paused = True
+            if self._training:
+                self._announce_pause()
+        return {"step": self._trainer.step}
+
+    def _announce_pause(self) -> None:
+        if not self._announced:
+            self._announced = True
             self._checkpoint()
             self._store.set(status="paused")
             self._event("paused", f"paused at step {self._trainer.step:,}")
-        return {"step": self._trainer.step}
 
     def _stop(self, _: ask.Stop) -> dict[str, Any]:
         self._stopping = True
         return {"step": self._trainer.step}
 
     def _set_lr(self, command: ask.SetLr) -> dict[str, Any]:
+        self._recover()
         try:
             self._trainer.set_lr(command.lr)
         except ValueError as error:
@@ -200,6 +222,7 @@ class Server:
         return {"lr": command.lr}
 
     def _checkpoint(self) -> dict[str, Any]:
+        self._recover()
         self._session.flush()
         self._session.checkpoint("last")
         return {"step": self._trainer.step}
@@ -254,7 +277,13 @@ class Server:
         sweep = self._sweep
         if sweep is None:
             return False
-        block = next(sweep.blocks, None)
+        try:
+            block = next(sweep.blocks, None)
+        except Exception as error:  # noqa: BLE001, a sweep that fails must not end a training
+            traceback.print_exc()
+            self._sweep = None
+            self._store.answer_command(sweep.command, {"error": f"sweep: {error}; see worker.log"})
+            return True
         if block is None:
             self._sweep = None
             self._store.answer_command(sweep.command, {"sweep": sweep.number})
