@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -242,5 +243,23 @@ def test_the_cursor_does_not_blink(words_file: Path) -> None:
     async def scene() -> None:
         async with seated(words_file) as seat:
             assert not seat.app.query_one("#prefix", Input).cursor_blink
+
+    play(scene())
+
+
+def test_a_run_folder_that_vanishes_is_said_and_the_dashboard_lives_on(words_file: Path) -> None:
+    async def scene() -> None:
+        async with seated(words_file) as seat:
+            await seat.until(lambda: seat.app.client)
+            client = seat.app.client
+            assert client is not None
+            assert client._process is not None
+            client._process.kill()
+            client._process.wait()
+            shutil.rmtree(client.run.folder)
+            await seat.pilot.press("t", "l", "space", "s", "e", "escape", "5")
+            assert "start:" in seat.text_of("#log")
+            await seat.pilot.press("q")
+            await seat.until(lambda: not seat.app.is_running)
 
     play(scene())

@@ -162,6 +162,7 @@ class DashboardApp(App[str]):
         try:
             changed = follower.poll()
         except RunError as error:
+            self.state.follower = None  # the store is gone or damaged: said once, what was read stays on the screen
             self._note(str(error))
             return
         if changed:
@@ -224,8 +225,11 @@ class DashboardApp(App[str]):
         if self.client is None:
             self.notify("the words are not there yet", severity="warning")
             return
-        self.client.start_worker()  # nothing happens if one is there
-        self.client.send(command)
+        try:
+            self.client.start_worker()  # nothing happens if one is there
+            self.client.send(command)
+        except (RunError, OSError) as error:
+            self._note(f"{command.kind}: {error}")
 
     def action_train(self) -> None:
         self._send(ask.Start())

@@ -72,6 +72,8 @@ class Run:
 
     def is_live(self) -> bool:
         """Whether a process is training it."""
+        if not self.folder.is_dir():
+            return False  # the lock would make it anew
         lock = FileLock(self.folder / "lock", mode=0o600)
         try:
             lock.acquire(timeout=0)
@@ -83,6 +85,8 @@ class Run:
     @contextmanager
     def training_lock(self) -> Iterator[None]:
         """Held by the one process that trains; freed by the system when that dies. Raises RunError if held."""
+        if not self.folder.is_dir():
+            raise RunError(f"run {self.id}: its folder {self.folder} is gone")
         lock = FileLock(self.folder / "lock", mode=0o600)
         try:
             lock.acquire(timeout=_LOCK_SECONDS)
