@@ -79,14 +79,13 @@ class Lines:
         self._meter = meter
         self._err = err
         self._told = -math.inf
-        self._told_step = -1
+        self._line = ""
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._meter.step != self._told_step:
-            self._tell()
+        self._tell()
 
     def __call__(self, event: Event) -> None:
         self._meter.take(event)
@@ -97,8 +96,10 @@ class Lines:
 
     def _tell(self) -> None:
         m = self._meter
-        say(f"step {m.step:,}/{m.total:,} {100 * m.step // max(1, m.total)}%  {m.fields()}", err=self._err)
-        self._told, self._told_step = time.monotonic(), m.step
+        line = f"step {m.step:,}/{m.total:,} {100 * m.step // max(1, m.total)}%  {m.fields()}"
+        if line != self._line:
+            say(line, err=self._err)
+        self._told, self._line = time.monotonic(), line
 
 
 class Bar:

@@ -172,4 +172,11 @@ def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
     if samples:
         say("samples:")
         print_table([(f"  {s.text}", f"in {s.seen_in}" if s.seen_in else "new") for s in samples])
-        say(f"more: makemore-tui sample {run.id} --prefix {printable(samples[0].text[:2]) or 'a'}")
+        best = " --checkpoint best" if _has_overfitted(found) else ""
+        say(f"more: makemore-tui sample {run.id} --prefix {printable(samples[0].text[:2]) or 'a'}{best}")
+
+
+def _has_overfitted(losses: dict[str, Any]) -> bool:
+    """Whether dev got clearly worse again, so that the best weights are not the last."""
+    best = losses["best_dev"]
+    return best is not None and losses["dev"] is not None and losses["dev"] > best + 0.05
