@@ -220,6 +220,7 @@ def test_a_worker_that_dies_is_seen_and_t_goes_on(words_file: Path) -> None:
             seat.app.client._process.kill()
             await seat.until(lambda: seat.status == "crashed")
             assert "crashed" in seat.text_of("#head")
+            assert "t goes on from the last checkpoint" in seat.text_of("#log")
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "done")
 

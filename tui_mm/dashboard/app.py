@@ -159,12 +159,15 @@ class DashboardApp(App[str]):
         follower = self.state.follower
         if follower is None:
             return
+        before = follower.status
         try:
             changed = follower.poll()
         except RunError as error:
             self.state.follower = None  # the store is gone or damaged: said once, what was read stays on the screen
             self._note(str(error))
             return
+        if follower.status != before and follower.status in ("crashed", "failed"):
+            self._tell_of_end(follower.status)
         if changed:
             self._show_lines()
             self._chart_due = True
@@ -174,6 +177,12 @@ class DashboardApp(App[str]):
             self._charted, self._chart_due = now, False
             self._show_charts()
             self._sample_again()
+
+    def _tell_of_end(self, status: str) -> None:
+        """The last lines of a worker that ended or failed, and the way on."""
+        for line in self.client.last_lines(5) if self.client else []:
+            self._note(f"worker: {line}")
+        self._note(f"the training {status}; t goes on from the last checkpoint")
 
     def _show_lines(self) -> None:
         width = max(20, self.size.width)
