@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from tui_mm.config import make_config
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.charts.view import ChartView
+from tui_mm.dashboard.lines import foot_line
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import all_runs
@@ -262,5 +263,20 @@ def test_a_run_folder_that_vanishes_is_said_and_the_dashboard_lives_on(words_fil
             assert "start:" in seat.text_of("#log")
             await seat.pilot.press("q")
             await seat.until(lambda: not seat.app.is_running)
+
+    play(scene())
+
+
+def test_the_foot_line_cuts_no_number(words_file: Path) -> None:
+    async def scene() -> None:
+        async with seated(words_file, steps=50) as seat:
+            await seat.until(lambda: seat.app.client)
+            await seat.pilot.press("t")
+            await seat.until(lambda: seat.status == "done")
+            whole = foot_line(seat.app.state, 300).split("  ")
+            for width in (30, 50, 80, 120):
+                cut = foot_line(seat.app.state, width)
+                assert len(cut) <= width
+                assert cut.split("  ")[-1] in whole
 
     play(scene())

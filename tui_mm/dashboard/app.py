@@ -10,6 +10,7 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
@@ -34,8 +35,10 @@ from tui_mm.worker import protocol as ask
 from tui_mm.worker.client import WorkerClient
 
 _POLL_SECONDS = 0.1
+_LINES_SECONDS = 0.25
 _CHART_SECONDS = 0.5
 _PANELS = ("dataset", "loss", "samples", "sweep", "log")
+_PARTS = len(_PANELS) + 4  # head and foot line, and two charts, beside the panels
 _SIDE = ("sweep", "log")  # share a place, but on wide terminals
 
 
@@ -86,8 +89,11 @@ class DashboardApp(App[str]):
         self.client: WorkerClient | None = None
         self._charted = 0.0
         self._chart_due = False
+        self._lined = 0.0
+        self._lines_due = False
         self._notes: list[tuple[float, str]] = []
         self._sampled_step = -1
+        self._logged = 0
         self._mounted = False
 
     def compose(self) -> ComposeResult:
@@ -156,6 +162,16 @@ class DashboardApp(App[str]):
     # -- painting
 
     def _poll(self) -> None:
+        try:
+            self._take_in()
+        except NoMatches:
+            if self._main_is_whole():
+                raise  # otherwise the app is being taken down around its timer
+
+    def _main_is_whole(self) -> bool:
+        return bool(self.screen_stack) and len(self._main.query("#head, #foot, #body > *, ChartView")) == _PARTS
+
+    def _take_in(self) -> None:
         follower = self.state.follower
         if follower is None:
             return
@@ -168,11 +184,13 @@ class DashboardApp(App[str]):
             return
         if follower.status != before and follower.status in ("crashed", "failed"):
             self._tell_of_end(follower.status)
-        if changed:
-            self._show_lines()
-            self._chart_due = True
-            self._show_log()
         now = time.monotonic()
+        if changed:
+            self._lines_due = self._chart_due = True
+            self._show_log()
+        if self._lines_due and (follower.status != before or now - self._lined >= _LINES_SECONDS):
+            self._lined, self._lines_due = now, False
+            self._show_lines()
         if self._chart_due and now - self._charted >= _CHART_SECONDS:
             self._charted, self._chart_due = now, False
             self._show_charts()
@@ -198,7 +216,10 @@ class DashboardApp(App[str]):
 
     def _show_log(self) -> None:
         events = self.state.follower.events if self.state.follower else []
-        self._main.query_one(LogPanel).show_events(events, self._notes)
+        lines = len(events) + len(self._notes)
+        if lines != self._logged:  # the store changes ten times a second, the log hardly ever
+            self._logged = lines
+            self._main.query_one(LogPanel).show_events(events, self._notes)
 
     def on_resize(self) -> None:
         if not self._mounted:
@@ -293,7 +314,10 @@ class DashboardApp(App[str]):
         if client is not None and follower is not None:
             name = client.run.id
             if follower.status == "created":
-                client.discard()  # nothing was trained: the run is not worth keeping
+                try:
+                    client.discard()  # nothing was trained: the run is not worth keeping
+                except RunError as error:
+                    line = str(error)  # another viewer's worker has it, or its folder is gone
             elif goes_on:
                 line = f"run {name} goes on training; 'makemore-tui runs show {name}' tells how far it is"
             else:

@@ -49,6 +49,8 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
             parts.append(f"dev {last.dev:.4f}")
     if follower.best is not None and follower.best.dev is not None:
         parts.append(f"best {follower.best.dev:.4f}")
+    while len("  ".join(parts)) > width and len(parts) > 1:
+        parts.pop()  # a number that is cut is a wrong number
     text = "  ".join(parts)
     room = width - len(text) - 1
     if room < 8:

@@ -69,11 +69,13 @@ class RunFollower:
         if changes == self._seen and self.status not in ("running", "paused"):
             return False
         before = self.status
-        self.status = self.run.status()  # a lock can come free without a word in the store: a crash
+        if changes != self._seen:
+            self.meta = self._store.meta()
+        # a lock can come free without a word in the store: a crash
+        self.status = self.run.judge(str(self.meta.get("status", "created")))
         if changes == self._seen:
             return self.status != before
         self._seen = changes
-        self.meta = self._store.meta()
         generation = int(self.meta.get("generation", 0))
         if generation != self._generation:
             self._forget()

@@ -67,8 +67,11 @@ class Run:
     def status(self) -> str:
         """created, running, paused, done, stopped, diverged, failed, or crashed: at work, and nobody holds the lock."""
         with self.store() as store:
-            status = str(store.get("status", "created"))
-        return "crashed" if status in ("running", "paused") and not self.is_live() else status
+            return self.judge(str(store.get("status", "created")))
+
+    def judge(self, kept: str) -> str:
+        """The status that a kept one comes to: whoever is at work holds the lock."""
+        return "crashed" if kept in ("running", "paused") and not self.is_live() else kept
 
     def is_live(self) -> bool:
         """Whether a process is training it."""
