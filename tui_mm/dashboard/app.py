@@ -20,6 +20,8 @@ from data.catalog import load
 from data.corpus import CorpusError
 from tui_mm.config import ConfigError, RunConfig
 from tui_mm.dashboard.lines import foot_line, head_line
+from tui_mm.dashboard.messages import SampleWanted
+from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.panels.dataset import DatasetPanel
 from tui_mm.dashboard.panels.log import LogPanel
 from tui_mm.dashboard.panels.loss import LossPanel
@@ -37,8 +39,7 @@ from tui_mm.worker.client import WorkerClient
 _POLL_SECONDS = 0.1
 _LINES_SECONDS = 0.25
 _CHART_SECONDS = 0.5
-_PANELS = ("dataset", "loss", "samples", "sweep", "log")
-_PARTS = len(_PANELS) + 4  # head and foot line, and two charts, beside the panels
+PANELS: tuple[type[Panel], ...] = (DatasetPanel, LossPanel, SamplesPanel, SweepPanel, LogPanel)
 _SIDE = ("sweep", "log")  # share a place, but on wide terminals
 
 
@@ -59,8 +60,15 @@ class DashboardApp(App[str]):
         Binding("s", "sample", "sample", id="sample", tooltip="Type the beginning of a name"),
         Binding("l", "sweep", "sweep", id="sweep", tooltip="Try a thousand learning rates; leaves a training be"),
         *(
-            Binding(str(number), f"panel('{name}')", name, id=name, show=False, tooltip=f"Show the panel {name}")
-            for number, name in enumerate(_PANELS, start=1)
+            Binding(
+                str(number),
+                f"panel('{panel.NAME}')",
+                panel.TITLE,
+                id=panel.NAME,
+                show=False,
+                tooltip=f"Go to the panel {panel.TITLE}",
+            )
+            for number, panel in enumerate(PANELS, start=1)
         ),
         Binding("q", "quit", "quit", id="quit", tooltip="Leave; asks while a training goes on"),
         Binding("escape", "leave_input", show=False, id="leave_input"),
@@ -83,32 +91,30 @@ class DashboardApp(App[str]):
 
     def __init__(self, config: RunConfig, home: Home, *, ascii_only: bool = False) -> None:
         super().__init__()
-        self.state = ViewState(config)
+        self.state = ViewState(config, ascii_only=ascii_only, color=not os.environ.get("NO_COLOR"))
         self.home = home
-        self.ascii_only = ascii_only
         self.client: WorkerClient | None = None
         self._charted = 0.0
         self._chart_due = False
         self._lined = 0.0
         self._lines_due = False
-        self._notes: list[tuple[float, str]] = []
         self._sampled_step = -1
-        self._logged = 0
         self._mounted = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
         with Container(id="body"):
-            yield DatasetPanel("reading the words ...", id="dataset", classes="-active", markup=False)
-            yield LossPanel(id="loss")
-            yield SamplesPanel(id="samples")
-            yield SweepPanel(id="sweep", classes="-side")
-            yield LogPanel(id="log", classes="-side -shown")
+            for panel in PANELS:
+                yield panel(self.state)
         yield Static(id="foot")
         yield Footer()
 
     def on_mount(self) -> None:
         self._mounted = True
+        for name in _SIDE:
+            self.query_one(f"#{name}").add_class("-side")
+        self.query_one("#dataset").add_class("-active")
+        self.query_one("#log").add_class("-shown")
         self._show_lines()
         self._read_words()
         self.set_interval(_POLL_SECONDS, self._poll)
@@ -145,7 +151,7 @@ class DashboardApp(App[str]):
         self.state.parameters = model_facts(self.state.config, message.words.splits.vocabulary)["parameters"]
         self.client = WorkerClient(message.run)
         self.client.start_worker()
-        self._main.query_one(DatasetPanel).show_words(self.state, ascii_only=self.ascii_only)
+        self._main.query_one(DatasetPanel).draw()
         self._note(f"{len(message.words.splits.corpus):,} words read; torch is loading")
         self._poll()
         self._sample_again()
@@ -156,8 +162,8 @@ class DashboardApp(App[str]):
         self._note(message.line)
 
     def _note(self, line: str) -> None:
-        self._notes.append((time.time(), line))
-        self._show_log()
+        self.state.note(line)
+        self._main.query_one(LogPanel).draw()
 
     # -- painting
 
@@ -169,7 +175,7 @@ class DashboardApp(App[str]):
                 raise  # otherwise the app is being taken down around its timer
 
     def _main_is_whole(self) -> bool:
-        return bool(self.screen_stack) and len(self._main.query("#head, #foot, #body > *, ChartView")) == _PARTS
+        return bool(self.screen_stack) and len(self._main.query("#head, #foot, #body > Panel")) == len(PANELS) + 2
 
     def _take_in(self) -> None:
         follower = self.state.follower
@@ -187,7 +193,7 @@ class DashboardApp(App[str]):
         now = time.monotonic()
         if changed:
             self._lines_due = self._chart_due = True
-            self._show_log()
+            self._main.query_one(LogPanel).draw()
         if self._lines_due and (follower.status != before or now - self._lined >= _LINES_SECONDS):
             self._lined, self._lines_due = now, False
             self._show_lines()
@@ -206,20 +212,13 @@ class DashboardApp(App[str]):
         width = max(20, self.size.width)
         self._main.query_one("#head", Static).update(head_line(self.state, width), layout=False)
         self._main.query_one("#foot", Static).update(
-            foot_line(self.state, width, ascii_only=self.ascii_only), layout=False
+            foot_line(self.state, width, ascii_only=self.state.ascii_only), layout=False
         )
 
     def _show_charts(self) -> None:
-        color = not os.environ.get("NO_COLOR")
-        self._main.query_one(LossPanel).show_losses(self.state, color=color, ascii_only=self.ascii_only)
-        self._main.query_one(SweepPanel).show_sweep(self.state, color=color, ascii_only=self.ascii_only)
-
-    def _show_log(self) -> None:
-        events = self.state.follower.events if self.state.follower else []
-        lines = len(events) + len(self._notes)
-        if lines != self._logged:  # the store changes ten times a second, the log hardly ever
-            self._logged = lines
-            self._main.query_one(LogPanel).show_events(events, self._notes)
+        for panel in self._main.query(Panel):
+            if panel.display and panel.size.width:
+                panel.draw()
 
     def on_resize(self) -> None:
         if not self._mounted:
@@ -229,8 +228,8 @@ class DashboardApp(App[str]):
 
     # -- sampling
 
-    @on(Input.Changed, "#prefix")
-    def _prefix_changed(self) -> None:
+    @on(SampleWanted)
+    def _sample_wanted(self) -> None:
         self._sampled_step = -1
         self._sample_again()
 
@@ -240,14 +239,14 @@ class DashboardApp(App[str]):
         if self.client is None or follower is None or follower.steps == self._sampled_step:
             return
         panel = self._main.query_one(SamplesPanel)
-        prefix, step = panel.prefix, follower.steps
+        request, step = panel.request, follower.steps
         try:
-            answer = await self.client.ask(ask.Sample(prefix, count=8, seed=self.state.config.seed + 10))
+            self.state.samples = {**await self.client.ask(request), "prefix": request.prefix}
+            self.state.samples_fault = ""
+            self._sampled_step = step
         except (ask.CommandError, RunError, TimeoutError) as error:
-            panel.show_fault(str(error))
-            return
-        self._sampled_step = step
-        panel.show_answer(answer, self.state, prefix, ascii_only=self.ascii_only)
+            self.state.samples_fault = str(error)
+        panel.draw()
 
     # -- actions
 
@@ -286,8 +285,8 @@ class DashboardApp(App[str]):
     def action_panel(self, panel: str) -> None:
         """Show a panel: the only one on a narrow terminal, the one at the side on a usual one."""
         self.set_focus(None)
-        for name in _PANELS:
-            self._main.query_one(f"#{name}").set_class(name == panel, "-active")
+        for each in self._main.query(Panel):
+            each.set_class(panel == each.NAME, "-active")
         if panel in _SIDE:
             for name in _SIDE:
                 self._main.query_one(f"#{name}").set_class(name == panel, "-shown")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 from data.bigrams import BigramCounts
 from data.lookup import WordIndex
@@ -11,6 +13,9 @@ from data.splits import Splits
 from data.statistics import Statistics, describe
 from tui_mm.config import RunConfig
 from tui_mm.runs.follow import RunFollower
+from tui_mm.settings import Settings
+
+MAX_OVERLAYS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +43,30 @@ class Words:
         return [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
 
 
+@dataclass(frozen=True)
+class Overlay:
+    """Another run whose loss is drawn over this one's."""
+
+    label: str
+    follower: RunFollower
+
+
 @dataclass
 class ViewState:
     """What is known now. ``words`` and ``follower`` are None until they are there."""
 
     config: RunConfig
+    settings: Settings = field(default_factory=Settings)
+    ascii_only: bool = False
+    color: bool = True
     words: Words | None = None
     follower: RunFollower | None = None
     parameters: int | None = None
+    overlays: list[Overlay] = field(default_factory=list)  # at most MAX_OVERLAYS
+    samples: dict[str, Any] | None = None  # the worker's last answer to Sample
+    samples_fault: str = ""  # why there is none
+    inspections: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last answers to Inspect, by kind
+    notes: list[tuple[float, str]] = field(default_factory=list)  # what the dashboard has to say: (time, line)
 
     @property
     def status(self) -> str:
@@ -58,3 +79,7 @@ class ViewState:
     @property
     def is_training(self) -> bool:
         return self.status in ("running", "paused")
+
+    def note(self, line: str) -> None:
+        """A line for the Log panel."""
+        self.notes.append((time.time(), line))

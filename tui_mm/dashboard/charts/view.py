@@ -17,12 +17,13 @@ class ChartView(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._lines: list[str] = []
+        self._lines: list[str | Text] = []
         self._strips: list[Strip] = []
 
-    def show(self, text: str) -> int:
-        """Put ``text`` in place of what is shown; returns how many rows that changed."""
-        lines = text.split("\n")
+    def show(self, text: str | Text) -> int:
+        """Put ``text`` (a string may hold ANSI colours) in place of what is shown; returns how many rows that
+        changed."""
+        lines: list[str | Text] = [*text.split("\n")]
         changed = [
             y
             for y in range(max(len(lines), len(self._lines)))
@@ -30,13 +31,17 @@ class ChartView(Widget):
         ]
         for y in changed:
             if y < len(lines):
-                strip = Strip(Text.from_ansi(lines[y], end="").render(self.app.console))
-                self._strips[y : y + 1] = [strip]
+                self._strips[y : y + 1] = [self._strip(lines[y])]
         del self._strips[len(lines) :]
         self._lines = lines
         if changed:
             self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
         return len(changed)
+
+    def _strip(self, line: str | Text) -> Strip:
+        text = Text.from_ansi(line) if isinstance(line, str) else line.copy()
+        text.end = ""
+        return Strip(text.render(self.app.console))
 
     @property
     def text(self) -> str:

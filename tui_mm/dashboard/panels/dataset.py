@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.widgets import Static
 
 from data.statistics import Statistics
 from data.vocabulary import BOUNDARY, Vocabulary
-from tui_mm.dashboard.state import ViewState, Words
+from tui_mm.dashboard.panels.base import Panel
+from tui_mm.dashboard.state import Words
 from tui_mm.text import printable
 
 _BAR = "▁▂▃▄▅▆▇█"
 _ASCII_BAR = "_.-:=+*#"
 
 
-class DatasetPanel(Static):
+class DatasetPanel(Panel):
     """Filled as soon as the words are read, before torch is there."""
 
-    BORDER_TITLE = "Dataset"
+    NAME = "dataset"
+    TITLE = "Dataset"
 
-    def show_words(self, state: ViewState, *, ascii_only: bool = False) -> None:
-        assert state.words is not None
-        self.update(describe_words(state.words, state.config.block_size, ascii_only=ascii_only))
+    def compose(self) -> ComposeResult:
+        yield Static("reading the words ...", markup=False)
+
+    def draw(self) -> None:
+        words = self.state.words
+        if words is not None:
+            text = describe_words(words, self.state.config.block_size, ascii_only=self.state.ascii_only)
+            self.query_one(Static).update(text)
 
     def show_fault(self, line: str) -> None:
-        self.update(Text(printable(line)))
+        self.query_one(Static).update(Text(printable(line)))
 
 
 def describe_words(words: Words, block_size: int, *, ascii_only: bool = False) -> Text:

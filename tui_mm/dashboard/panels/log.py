@@ -9,22 +9,31 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui_mm.runs.store import EventRow
+from tui_mm.dashboard.panels.base import Panel
 from tui_mm.text import printable
 
+_MOST = 500  # lines shown
 
-class LogPanel(VerticalScroll):
-    BORDER_TITLE = "Log"
+
+class LogPanel(Panel):
+    """The run's events, and what the dashboard itself has to say."""
+
+    NAME = "log"
+    TITLE = "Log"
 
     def compose(self) -> ComposeResult:
-        yield Static(id="events")
+        with VerticalScroll(can_focus=False):
+            yield Static(id="events")
 
-    def show_events(self, events: list[EventRow], notes: list[tuple[float, str]]) -> None:
-        """The run's events, and what the dashboard itself has to say: (time, line)."""
-        lines = sorted([(e.time, e.message) for e in events] + notes)
-        shown = "\n".join(f"{_clock(at)}  {printable(message)}" for at, message in lines[-200:])
-        self.query_one("#events", Static).update(Text(shown))
-        self.scroll_end(animate=False)
+    def draw(self) -> None:
+        follower = self.state.follower
+        events = follower.events if follower else []
+        lines = sorted([(e.time, e.message) for e in events] + self.state.notes)
+        shown = "\n".join(f"{_clock(at)}  {printable(message)}" for at, message in lines[-_MOST:])
+        if shown != getattr(self, "_shown", None):
+            self._shown = shown
+            self.query_one("#events", Static).update(Text(shown))
+            self.query_one(VerticalScroll).scroll_end(animate=False)
 
 
 def _clock(at: float) -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container
 
 from tui_mm.dashboard.charts.loss import loss_curve
 from tui_mm.dashboard.charts.view import ChartView
-from tui_mm.dashboard.state import ViewState
+from tui_mm.dashboard.panels.base import Panel
 
 
-class LossPanel(Container):
-    BORDER_TITLE = "Loss"
+class LossPanel(Panel):
+    NAME = "loss"
+    TITLE = "Loss"
 
     def compose(self) -> ComposeResult:
         yield ChartView()
 
-    def show_losses(self, state: ViewState, *, color: bool, ascii_only: bool) -> None:
+    def draw(self) -> None:
         view = self.query_one(ChartView)
-        follower, words = state.follower, state.words
+        follower, words = self.state.follower, self.state.words
         if not view.size.width or words is None:
             return
         if follower is None or not follower.steps:
@@ -31,7 +31,7 @@ class LossPanel(Container):
                 words.baselines,
                 width=view.size.width,
                 height=view.size.height,
-                color=color,
-                ascii_only=ascii_only,
+                color=self.state.color,
+                ascii_only=self.state.ascii_only,
             )
         )

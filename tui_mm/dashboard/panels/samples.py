@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from tui_mm.dashboard.messages import SampleWanted
+from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
+from tui_mm.worker.protocol import Sample
 
 
-class SamplesPanel(Vertical):
-    BORDER_TITLE = "Samples"
+class SamplesPanel(Panel):
+    NAME = "samples"
+    TITLE = "Samples"
 
     def compose(self) -> ComposeResult:
         prefix = Input(placeholder="the beginning of a name", id="prefix", compact=True)
@@ -24,17 +28,30 @@ class SamplesPanel(Vertical):
         yield Static(id="next")
 
     @property
-    def prefix(self) -> str:
-        return self.query_one("#prefix", Input).value
+    def request(self) -> Sample:
+        """What the worker is to be asked for."""
+        return Sample(self.query_one("#prefix", Input).value, count=8, seed=self.state.config.seed + 10)
 
-    def show_fault(self, message: str) -> None:
-        self.query_one("#names", Static).update(Text(printable(message)))
+    @on(Input.Changed, "#prefix")
+    def _prefix_changed(self) -> None:
+        self.post_message(SampleWanted())
 
-    def show_answer(self, answer: dict[str, Any], state: ViewState, prefix: str, *, ascii_only: bool = False) -> None:
-        """An answer of the worker to ``Sample(prefix)``."""
-        assert state.words is not None
+    def draw(self) -> None:
+        """Show the worker's last answer."""
+        if self.state.samples_fault:
+            self.query_one("#names", Static).update(Text(printable(self.state.samples_fault)))
+            return
+        answer = self.state.samples
+        if answer is None or self.state.words is None:
+            return
         self.query_one("#names", Static).update(names_text(answer["names"]))
-        bars = next_bars(answer["next"], state, prefix, ascii_only=ascii_only, columns=max(10, self.size.width - 2))
+        bars = next_bars(
+            answer["next"],
+            self.state,
+            answer["prefix"],
+            ascii_only=self.state.ascii_only,
+            columns=max(10, self.size.width - 2),
+        )
         self.query_one("#next", Static).update(bars)
 
 

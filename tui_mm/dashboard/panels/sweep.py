@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container
 
 from tui_mm.dashboard.charts.sweep import sweep_chart
 from tui_mm.dashboard.charts.view import ChartView
-from tui_mm.dashboard.state import ViewState
+from tui_mm.dashboard.panels.base import Panel
 from tui_mm.training.suggestions import smooth, suggest
 
 
-class SweepPanel(Container):
-    BORDER_TITLE = "LR sweep"
+class SweepPanel(Panel):
+    NAME = "sweep"
+    TITLE = "LR sweep"
 
     def compose(self) -> ComposeResult:
         yield ChartView()
 
-    def show_sweep(self, state: ViewState, *, color: bool, ascii_only: bool) -> None:
+    def draw(self) -> None:
         view = self.query_one(ChartView)
         if not view.size.width:
             return
-        follower = state.follower
+        follower = self.state.follower
         if follower is None or len(follower.sweep_losses) < 2:
             view.show("press l to try a thousand learning rates")
             return
@@ -35,7 +35,7 @@ class SweepPanel(Container):
                 [("valley", found.valley), ("steepest", found.steepest), ("minimum", found.minimum)],
                 width=view.size.width,
                 height=view.size.height,
-                color=color,
-                ascii_only=ascii_only,
+                color=self.state.color,
+                ascii_only=self.state.ascii_only,
             )
         )
