@@ -10,6 +10,9 @@ from data.splits import Splits, split_words
 from data.vocabulary import Vocabulary
 from tui_mm.config import RunConfig
 
+DATA_FIELDS = ("data", "encoding", "max_words", "train_fraction", "dev_fraction", "split_seed")
+"""Those fields of a configuration that decide which words there are and how they are split."""
+
 
 def split_for(config: RunConfig, corpus: Corpus) -> Splits:
     """The first ``max_words`` of a corpus, split as the configuration says. Raises CorpusError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from data.corpus import CorpusError
 from data.vocabulary import VocabularyError
 from tui_mm import __version__
 from tui_mm.cli.data import data_group
+from tui_mm.cli.headless import headless_dashboard
 from tui_mm.cli.help import WordsGroup
 from tui_mm.cli.options import config_from, config_options, home_option
 from tui_mm.cli.output import ascii_only, say
@@ -46,14 +48,36 @@ def _with_config(command: Any) -> Any:
         ("makemore-tui sample last --prefix em", "names from the newest run"),
         ("makemore-tui sweep", "find the learning rate"),
         ("makemore-tui runs", "everything trained so far"),
+        ("makemore-tui --headless --press 'l s e m' --screenshot a.svg", "the dashboard without a terminal"),
     ),
 )
 @click.version_option(__version__, prog_name="makemore-tui")
 @click.option("--ascii", "ascii_wanted", is_flag=True, help="Draw with ASCII characters alone.")
+@click.option("--headless", is_flag=True, help="The dashboard without a terminal: trains, then prints the result.")
+@click.option("--size", metavar="WxH", help="With --headless: columns and rows [default: 120x36].")
+@click.option(
+    "--press", multiple=True, metavar="KEYS", help="With --headless: keys to press while it trains, such as 'l s e m'."
+)
+@click.option(
+    "--screenshot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --headless: keep the last screen as SVG.",
+)
 @home_option
 @_with_config
 @click.pass_context
-def app(context: click.Context, /, home: Home, ascii_wanted: bool, **keywords: Any) -> int:
+def app(
+    context: click.Context,
+    /,
+    home: Home,
+    ascii_wanted: bool,
+    headless: bool,
+    size: str | None,
+    press: tuple[str, ...],
+    screenshot: Path | None,
+    **keywords: Any,
+) -> int:
     """Learn and watch character-level language models in the terminal.
 
     Without a command, opens the dashboard; where there is no terminal, trains as 'makemore-tui train' does.
@@ -69,6 +93,11 @@ def app(context: click.Context, /, home: Home, ascii_wanted: bool, **keywords: A
             raise click.UsageError(f"--{flag} stands after the command: {context.invoked_subcommand} --{flag} ...")
         return 0
     config = config_from(keywords)
+    if headless:
+        return headless_dashboard(config, home, size, press, screenshot, ascii_only=ascii_wanted)
+    for flag, value in (("--size", size), ("--press", press), ("--screenshot", screenshot)):
+        if value:
+            raise click.UsageError(f"{flag} goes with --headless")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         say("no terminal here: training as 'makemore-tui train' does", err=True)
         return train(config, home)

@@ -4,166 +4,145 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from textual import on, work
-from textual.app import App, ComposeResult
+from textual import on
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
-from textual.worker import get_current_worker
 
-from data.catalog import load
-from data.corpus import CorpusError
-from tui_mm.config import ConfigError, RunConfig
+from tui_mm.config import RunConfig
+from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.lines import foot_line, head_line
-from tui_mm.dashboard.messages import SampleWanted
+from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
+from tui_mm.dashboard.overlays import overlay, poll_overlays
+from tui_mm.dashboard.panels import ALL_PANELS, SHARING
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.panels.dataset import DatasetPanel
-from tui_mm.dashboard.panels.log import LogPanel
-from tui_mm.dashboard.panels.loss import LossPanel
 from tui_mm.dashboard.panels.samples import SamplesPanel
-from tui_mm.dashboard.panels.sweep import SweepPanel
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
-from tui_mm.dashboard.state import ViewState, Words
-from tui_mm.runs.follow import RunFollower
+from tui_mm.dashboard.state import ViewState
+from tui_mm.dashboard.tabs import Arrangement, Tab, arrangement, border_title
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.run import Run, create_run
-from tui_mm.words import data_facts, model_facts, split_for
+from tui_mm.settings import Settings
+from tui_mm.text import printable
 from tui_mm.worker import protocol as ask
-from tui_mm.worker.client import WorkerClient
 
 _POLL_SECONDS = 0.1
-_LINES_SECONDS = 0.25
-_CHART_SECONDS = 0.5
-PANELS: tuple[type[Panel], ...] = (DatasetPanel, LossPanel, SamplesPanel, SweepPanel, LogPanel)
-_SIDE = ("sweep", "log")  # share a place, but on wide terminals
+_PAINT_SECONDS = 0.5  # between two frames of charts and lines while a training goes on
+_TABS: list[Tab] = [(number, panel.NAME, panel.TITLE) for number, panel in enumerate(ALL_PANELS, start=1)]
 
 
-class DashboardApp(App[str]):
+def _key(key: str, action: str, description: str, tooltip: str, *, show: bool = False) -> Binding:
+    return Binding(key, action, description, show=show, id=action.split("(")[0] + "_" + key, tooltip=tooltip)
+
+
+class DashboardApp(RunHost):
     """One run, its words and its worker. Returns a line about the run that it leaves behind."""
 
     TITLE = "makemore-tui"
     CSS_PATH = "styles/app.tcss"
-    AUTO_FOCUS = None  # keys are commands until a person goes to the input
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012, Textual's way
-        (0, "-narrow"),
-        (100, "-normal"),
-        (180, "-wide"),
-    ]
+    AUTO_FOCUS = None  # keys are commands until a person goes to a panel or an input
+    ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "train", "train", id="train", tooltip="Start the training, or go on with it"),
-        Binding("space", "pause", "pause", id="pause", tooltip="Pause the training, or let it go on"),
-        Binding("s", "sample", "sample", id="sample", tooltip="Type the beginning of a name"),
-        Binding("l", "sweep", "sweep", id="sweep", tooltip="Try a thousand learning rates; leaves a training be"),
+        _key("t", "train", "train", "Start the training, or go on with it", show=True),
+        _key("space", "pause", "pause", "Pause the training, or let it go on", show=True),
+        _key("l", "sweep", "sweep", "Try a thousand learning rates; leaves a training be", show=True),
+        _key("s", "sample", "sample", "Type the beginning of a name", show=True),
+        _key("e", "setup", "edit", "Every hyperparameter, presets, and the word list", show=True),
+        _key("r", "runs", "runs", "All runs: open, overlay, rename, delete", show=True),
+        _key("n", "step(1)", "one step", "Train one step, then pause"),
+        _key("N", "step(100)", "100 steps", "Train a hundred steps, then pause"),
+        _key("x", "stop", "stop", "Stop the training and keep a checkpoint; t goes on from it"),
+        _key("L", "rate", "set the rate", "Type a learning rate, from the next step on"),
+        _key("v", "evaluate", "evaluate", "The loss over the whole dev split, now"),
+        _key("c", "checkpoint", "checkpoint", "Keep a checkpoint now"),
+        _key("o", "words", "open words", "Choose another word list"),
+        _key("z", "zoom", "one panel", "This panel alone, or all again"),
         *(
             Binding(
-                str(number),
-                f"panel('{panel.NAME}')",
-                panel.TITLE,
-                id=panel.NAME,
-                show=False,
-                tooltip=f"Go to the panel {panel.TITLE}",
+                str(number), f"panel('{name}')", title, id=f"panel_{name}", show=False, tooltip=f"Go to panel {title}"
             )
-            for number, panel in enumerate(PANELS, start=1)
+            for number, name, title in _TABS
         ),
-        Binding("q", "quit", "quit", id="quit", tooltip="Leave; asks while a training goes on"),
-        Binding("escape", "leave_input", show=False, id="leave_input"),
+        _key("question_mark", "help", "help", "Every key", show=True),
+        _key("q", "quit", "quit", "Leave; asks while a training goes on", show=True),
     ]
 
-    class WordsRead(Message):
-        """The words, and a run folder for them, are there."""
-
-        def __init__(self, words: Words, run: Run) -> None:
-            super().__init__()
-            self.words = words
-            self.run = run
-
-    class WordsRefused(Message):
-        """The words cannot be used; the line says why."""
-
-        def __init__(self, line: str) -> None:
-            super().__init__()
-            self.line = line
-
-    def __init__(self, config: RunConfig, home: Home, *, ascii_only: bool = False) -> None:
-        super().__init__()
-        self.state = ViewState(config, ascii_only=ascii_only, color=not os.environ.get("NO_COLOR"))
-        self.home = home
-        self.client: WorkerClient | None = None
-        self._charted = 0.0
-        self._chart_due = False
-        self._lined = 0.0
-        self._lines_due = False
-        self._sampled_step = -1
-        self._mounted = False
+    def __init__(
+        self,
+        config: RunConfig,
+        home: Home,
+        *,
+        ascii_only: bool = False,
+        settings: Settings | None = None,
+    ) -> None:
+        kept, fault = (settings, "") if settings is not None else Settings.load(home)
+        state = ViewState(config, kept, ascii_only=ascii_only, color=not os.environ.get("NO_COLOR"))
+        super().__init__(config, home, state)
+        if fault:
+            state.note(fault)
+        self._painted = 0.0
+        self._due = False
+        self._arranged: Arrangement | None = None
+        self._alone = False  # one panel at a time, as a person wants it
+        self._current = kept.panel if any(name == kept.panel for _, name, _ in _TABS) else "loss"
+        self.fault = ""  # why there are no words
+        self.worker_ended = False
 
     def compose(self) -> ComposeResult:
-        yield Static(id="head")
+        yield Static(id="head", markup=False)
         with Container(id="body"):
-            for panel in PANELS:
+            for panel in ALL_PANELS:
                 yield panel(self.state)
-        yield Static(id="foot")
-        yield Footer()
+        yield Static(id="foot", markup=False)
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self._mounted = True
-        for name in _SIDE:
-            self.query_one(f"#{name}").add_class("-side")
-        self.query_one("#dataset").add_class("-active")
-        self.query_one("#log").add_class("-shown")
+        if self.state.settings.theme in self.available_themes:
+            self.theme = self.state.settings.theme
+        self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
+        self.set_class(self.state.ascii_only, "-ascii")
+        self._arrange()
         self._show_lines()
-        self._read_words()
+        self.begin(self._wanted)
         self.set_interval(_POLL_SECONDS, self._poll)
 
     @property
-    def _main(self) -> Screen[Any]:
+    def main(self) -> Screen[Any]:
         """The screen with the panels, also while a question stands over it."""
         return self.screen_stack[0]
 
-    # -- the words and the worker
+    # -- the run
 
-    @work(thread=True, exclusive=True, group="words")
-    def _read_words(self) -> None:
-        config = self.state.config
-        try:
-            corpus = load(config.data, cache=self.home.datasets, encoding=config.encoding)
-            splits = split_for(config, corpus)
-            words = Words.of(splits)
-            facts = {
-                "data": data_facts(config, splits, words.statistics.distinct),
-                "model": model_facts(config, splits.vocabulary),
-            }
-            run = create_run(self.home, config, corpus, None, facts)
-        except (CorpusError, ConfigError, RunError) as error:
-            self.post_message(self.WordsRefused(str(error)))
-            return
-        if not get_current_worker().is_cancelled:
-            self.post_message(self.WordsRead(words, run))
-
-    @on(WordsRead)
-    def _take_words(self, message: WordsRead) -> None:
-        self.state.words = message.words
-        self.state.follower = RunFollower(message.run)
-        self.state.parameters = model_facts(self.state.config, message.words.splits.vocabulary)["parameters"]
-        self.client = WorkerClient(message.run)
-        self.client.start_worker()
-        self._main.query_one(DatasetPanel).draw()
-        self._note(f"{len(message.words.splits.corpus):,} words read; torch is loading")
+    @on(RunHost.RunReady)
+    def _take_run(self, message: RunHost.RunReady) -> None:
+        self.take(message.opened)
+        self.fault, self.worker_ended = "", False
+        source = message.opened.config.data
+        if os.path.isfile(source):  # noqa: PTH113, a string that may be no path
+            self.state.settings.remember_words(os.path.abspath(source))  # noqa: PTH100
+        self.state.note(f"{len(message.opened.words.splits.corpus):,} words read; torch is loading")
         self._poll()
-        self._sample_again()
+        self._show_all()
 
-    @on(WordsRefused)
-    def _refuse_words(self, message: WordsRefused) -> None:
-        self._main.query_one(DatasetPanel).show_fault(message.line)
-        self._note(message.line)
+    @on(RunHost.RunRefused)
+    def _refuse_run(self, message: RunHost.RunRefused) -> None:
+        self.fault = message.line
+        if self.state.words is None:
+            self.main.query_one(DatasetPanel).show_fault(message.line)
+        else:
+            self.notify(message.line, severity="error", markup=False)
+        self.state.note(message.line)
+        self._show_all()
 
-    def _note(self, line: str) -> None:
-        self.state.note(line)
-        self._main.query_one(LogPanel).draw()
+    def configured(self) -> None:
+        self.state.note("the configuration has changed")
+        self._show_all()
 
     # -- painting
 
@@ -171,11 +150,8 @@ class DashboardApp(App[str]):
         try:
             self._take_in()
         except NoMatches:
-            if self._main_is_whole():
+            if len(self.screen_stack) and len(self.main.query("#head, #foot, Panel")) == len(ALL_PANELS) + 2:
                 raise  # otherwise the app is being taken down around its timer
-
-    def _main_is_whole(self) -> bool:
-        return bool(self.screen_stack) and len(self._main.query("#head, #foot, #body > Panel")) == len(PANELS) + 2
 
     def _take_in(self) -> None:
         follower = self.state.follower
@@ -186,142 +162,264 @@ class DashboardApp(App[str]):
             changed = follower.poll()
         except RunError as error:
             self.state.follower = None  # the store is gone or damaged: said once, what was read stays on the screen
-            self._note(str(error))
+            self.state.note(str(error))
+            self._show_all()
             return
+        for line in self.client.new_lines() if self.client else ():
+            self.state.note(f"worker: {line}")
+            self._due = True
         if follower.status != before and follower.status in ("crashed", "failed"):
-            self._tell_of_end(follower.status)
+            self._tell_of_end(f"the training {follower.status}; t goes on from the last checkpoint")
+        elif self.client is not None and not self.worker_ended and self.client.exit_code:
+            self._tell_of_end("the worker has ended; t starts another")
+        self._due |= changed | poll_overlays(self.state)
         now = time.monotonic()
-        if changed:
-            self._lines_due = self._chart_due = True
-            self._main.query_one(LogPanel).draw()
-        if self._lines_due and (follower.status != before or now - self._lined >= _LINES_SECONDS):
-            self._lined, self._lines_due = now, False
-            self._show_lines()
-        if self._chart_due and now - self._charted >= _CHART_SECONDS:
-            self._charted, self._chart_due = now, False
-            self._show_charts()
-            self._sample_again()
+        if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS):
+            self._painted, self._due = now, False
+            self._show_all()
 
-    def _tell_of_end(self, status: str) -> None:
+    def _tell_of_end(self, way_on: str) -> None:
         """The last lines of a worker that ended or failed, and the way on."""
+        self.worker_ended = True
         for line in self.client.last_lines(5) if self.client else []:
-            self._note(f"worker: {line}")
-        self._note(f"the training {status}; t goes on from the last checkpoint")
+            self.state.note(f"worker: {line}")
+        self.state.note(way_on)
+        self.notify(way_on, severity="error")
+        self._due = True
+
+    def _show_all(self) -> None:
+        self._show_lines()
+        for panel in self.main.query(Panel):
+            self._show(panel)
+
+    def _show(self, panel: Panel) -> None:
+        if not panel.is_shown:
+            return
+        panel.draw()
+        if isinstance(panel, SamplesPanel):
+            request = panel.request
+            self.ask_for(
+                "samples",
+                request,
+                lambda answer: self._take_samples({**answer, "prefix": request.prefix}),
+                self._refuse_samples,
+            )
+        elif panel.WANTS:
+            what = panel.WANTS
+            self.ask_for(
+                what,
+                ask.Inspect(what, **panel.inspect_arguments),
+                lambda answer: self._take_inspection(panel, answer),
+                lambda line: self._refuse_inspection(panel, line),
+            )
 
     def _show_lines(self) -> None:
         width = max(20, self.size.width)
-        self._main.query_one("#head", Static).update(head_line(self.state, width), layout=False)
-        self._main.query_one("#foot", Static).update(
-            foot_line(self.state, width, ascii_only=self.state.ascii_only), layout=False
-        )
+        ascii_only = self.state.ascii_only
+        for name, line in (
+            ("#head", head_line(self.state, width, ascii_only=ascii_only)),
+            ("#foot", foot_line(self.state, width, ascii_only=ascii_only)),
+        ):
+            widget = self.main.query_one(name, Static)
+            if str(widget.content) != line:
+                widget.update(line, layout=False)
 
-    def _show_charts(self) -> None:
-        for panel in self._main.query(Panel):
-            if panel.display and panel.size.width:
-                panel.draw()
+    # -- what panels ask for and say
 
-    def on_resize(self) -> None:
-        if not self._mounted:
-            return  # the first size comes before the widgets
-        self._show_lines()
-        self.call_after_refresh(self._show_charts)
+    def _take_samples(self, answer: dict[str, Any]) -> None:
+        panel = self.main.query_one(SamplesPanel)
+        self.state.samples, self.state.samples_fault = answer, ""
+        panel.draw()
+        self._show(panel)  # what was typed meanwhile
 
-    # -- sampling
+    def _refuse_samples(self, line: str) -> None:
+        self.state.samples_fault = line
+        self.main.query_one(SamplesPanel).draw()
+
+    def _take_inspection(self, panel: Panel, answer: dict[str, Any]) -> None:
+        self.state.inspections[panel.WANTS] = answer
+        panel.draw()
+
+    def _refuse_inspection(self, panel: Panel, line: str) -> None:
+        self.state.inspections[panel.WANTS] = {"reason": line}
+        panel.draw()
 
     @on(SampleWanted)
     def _sample_wanted(self) -> None:
-        self._sampled_step = -1
-        self._sample_again()
+        self.ask_anew("samples")
+        self._show(self.main.query_one(SamplesPanel))
 
-    @work(exclusive=True, group="sample")
-    async def _sample_again(self) -> None:
-        follower = self.state.follower
-        if self.client is None or follower is None or follower.steps == self._sampled_step:
-            return
-        panel = self._main.query_one(SamplesPanel)
-        request, step = panel.request, follower.steps
-        try:
-            self.state.samples = {**await self.client.ask(request), "prefix": request.prefix}
-            self.state.samples_fault = ""
-            self._sampled_step = step
-        except (ask.CommandError, RunError, TimeoutError) as error:
-            self.state.samples_fault = str(error)
-        panel.draw()
+    @on(InspectionWanted)
+    def _inspection_wanted(self) -> None:
+        for panel in self.main.query(Panel):
+            if panel.WANTS and panel.is_shown:
+                self.ask_anew(panel.WANTS)
+                self._show(panel)
 
-    # -- actions
+    @on(RateChosen)
+    def _rate_chosen(self, message: RateChosen) -> None:
+        self.set_rate(message.lr)
 
-    def _send(self, command: ask.Command) -> None:
-        if self.client is None:
-            self.notify("the words are not there yet", severity="warning")
-            return
-        try:
-            self.client.start_worker()  # nothing happens if one is there
-            self.client.send(command)
-        except (RunError, OSError) as error:
-            self._note(f"{command.kind}: {error}")
+    # -- where the panels stand
 
-    def action_train(self) -> None:
-        self._send(ask.Start())
+    def on_resize(self) -> None:
+        if self._arranged is not None:  # the first size comes before the widgets
+            self._arrange()
+            self._show_lines()
+            self.call_after_refresh(self._show_all)
 
-    def action_pause(self) -> None:
-        if self.state.status == "running":
-            self._send(ask.Pause())
-        elif self.state.status == "paused":
-            self._send(ask.Start())
-        else:
-            self.notify("nothing is being trained; t trains")
+    def _arrange(self) -> None:
+        """Each panel to its place, with the titles by which one goes from one to another."""
+        fitting = arrangement(self.size.width, self.size.height)
+        placed: Arrangement = "single" if self._alone else fitting
+        self._arranged = placed
+        self.main.query_one("#body").set_classes(f"-{placed}")
+        side = self.state.settings.side if self.state.settings.side in SHARING else SHARING[0]
+        for number, name, title in _TABS:
+            panel = self.main.query_one(f"#{name}", Panel)
+            panel.set_class(name == self._current, "-active")
+            panel.set_class(name in SHARING, "-side")
+            panel.set_class(name == side, "-shown")
+            tabs: list[Tab] = [(number, name, title)]
+            room = self.size.width - 6
+            if placed == "single":
+                tabs = _TABS
+            elif placed == "usual" and name in SHARING:
+                tabs = [tab for tab in _TABS if tab[1] in SHARING]
+                room = self.size.width * 5 // 7 - 8
+            panel.border_title = border_title(tabs, name, room, ascii_only=self.state.ascii_only)
 
-    def action_sample(self) -> None:
-        self.action_panel("samples")
-        self._main.query_one("#prefix", Input).focus()
+    def action_panel(self, name: str) -> None:
+        """Show a panel and go to it: the only one on a narrow terminal, the one at the side on a usual one."""
+        self._current = name
+        self.state.settings.panel = name
+        if name in SHARING:
+            self.state.settings.side = name
+        self._arrange()
+        self.main.query_one(f"#{name}", Panel).focus(scroll_visible=False)
+        self.call_after_refresh(self._show_all)
 
-    def action_leave_input(self) -> None:
-        self.set_focus(None)
+    def action_zoom(self) -> None:
+        focused = next((p for p in self.main.query(Panel) if p.has_focus_within), None)
+        if focused is not None:
+            self._current = focused.NAME
+        self._alone = not self._alone
+        self._arrange()
+        self.call_after_refresh(self._show_all)
+
+    # -- going to a panel
 
     def action_sweep(self) -> None:
         self.action_panel("sweep")
-        self._send(ask.Sweep())
+        self.tell(ask.Sweep(), lambda _: "")
 
-    def action_panel(self, panel: str) -> None:
-        """Show a panel: the only one on a narrow terminal, the one at the side on a usual one."""
-        self.set_focus(None)
-        for each in self._main.query(Panel):
-            each.set_class(panel == each.NAME, "-active")
-        if panel in _SIDE:
-            for name in _SIDE:
-                self._main.query_one(f"#{name}").set_class(name == panel, "-shown")
-        self.call_after_refresh(self._show_charts)
+    def action_sample(self) -> None:
+        self.action_panel("samples")
+        self.main.query_one("#prefix", Input).focus(scroll_visible=False)
+
+    # -- screens
+
+    def action_help(self) -> None:
+        from tui_mm.dashboard.screens.help import HelpScreen, help_sections
+
+        self.push_screen(HelpScreen(help_sections(self.BINDINGS, ALL_PANELS)))
+
+    def action_rate(self) -> None:
+        from tui_mm.dashboard.screens.rate import RateScreen
+
+        now = self.state.config.lr
+        self.push_screen(RateScreen(now), lambda lr: self.set_rate(lr) if lr is not None else None)
+
+    def action_words(self) -> None:
+        from tui_mm.dashboard.screens.words import WordsScreen
+
+        def chosen(data: str | None) -> None:
+            if data is not None:
+                self._set_up(self.state.config.model_copy(update={"data": data}))
+
+        self.push_screen(WordsScreen(self.state.settings.recent, self.home), chosen)
+
+    def action_setup(self) -> None:
+        from tui_mm.dashboard.screens.setup import SetupScreen
+
+        words = self.state.words
+        screen = SetupScreen(
+            self.state.config,
+            self.state.settings,
+            vocab_size=None if words is None else len(words.splits.vocabulary),
+            train_examples=None if words is None else words.splits.train.examples,
+            home=self.home,
+        )
+        self.push_screen(screen, lambda config: self._set_up(config) if config is not None else None)
+
+    def _set_up(self, config: RunConfig) -> None:
+        """Go over to a configuration; asks what is to become of a training that is under way."""
+        if not self.state.is_training:
+            self.configure(config)
+            return
+
+        def answered(choice: Choice | None) -> None:
+            if choice == "stop":
+                self.send(ask.Stop())
+            if choice == "keep" and self.state.status == "paused":
+                self.send(ask.Start())
+            if choice in ("stop", "keep"):
+                self.begin(config)
+
+        self.push_screen(QuitScreen(), answered)
+
+    def action_runs(self) -> None:
+        from tui_mm.dashboard.screens.runs import RunsAnswer, RunsScreen
+
+        def answered(answer: RunsAnswer | None) -> None:
+            if answer is None:
+                return
+            for line in overlay(self.state, self.home, answer.overlays):
+                self.notify(line, severity="error", markup=False)
+            if answer.open is not None and answer.open != self._run_id:
+                self.reopen(answer.open)
+            self._show_all()
+
+        ids = tuple(o.follower.run.id for o in self.state.overlays)
+        self.push_screen(RunsScreen(self.home, self._run_id, ids), answered)
+
+    @property
+    def _run_id(self) -> str | None:
+        return None if self.client is None else self.client.run.id
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own (themes, keys, screenshot), and every action of ours and of the panel in focus."""
+        yield from super().get_system_commands(screen)
+        for _, binding, enabled, tooltip in list(screen.active_bindings.values()):
+            if enabled and binding.id and tooltip:
+                yield SystemCommand(
+                    f"{binding.description} ({self.get_key_display(binding)})",
+                    tooltip,
+                    lambda action=binding.action: self.run_action(action),
+                )
+
+    # -- leaving
 
     async def action_quit(self) -> None:
         if self.state.is_training:
             self.push_screen(QuitScreen(), self._quit_as_chosen)
         else:
-            self._leave()
+            self.leave()
 
     def _quit_as_chosen(self, choice: Choice | None) -> None:
         if choice == "stop":
-            self._send(ask.Stop())
-            self._leave()
-        elif choice == "keep":
-            if self.state.status == "paused":
-                self._send(ask.Start())
-            self._leave(goes_on=True)
+            self.send(ask.Stop())
+        elif choice == "keep" and self.state.status == "paused":
+            self.send(ask.Start())
+        if choice in ("stop", "keep"):
+            self.leave(goes_on=choice == "keep")
 
-    def _leave(self, *, goes_on: bool = False) -> None:
-        client, follower = self.client, self.state.follower
-        line = ""
-        if client is not None and follower is not None:
-            name = client.run.id
-            if follower.status == "created":
-                try:
-                    client.discard()  # nothing was trained: the run is not worth keeping
-                except RunError as error:
-                    line = str(error)  # another viewer's worker has it, or its folder is gone
-            elif goes_on:
-                line = f"run {name} goes on training; 'makemore-tui runs show {name}' tells how far it is"
-            else:
-                line = f"run {name} is kept: makemore-tui sample {name}"
-            follower.close()
-            client.close()
-            self.client = self.state.follower = None
-        self.exit(line)
+    def leave(self, *, goes_on: bool = False) -> None:
+        """End the app; a training goes on if it is under way."""
+        line = self.let_go(goes_on=goes_on)
+        self.state.settings.theme = self.theme
+        try:
+            self.state.settings.save(self.home)
+        except (RunError, OSError) as error:
+            line += f"\nthe settings could not be kept: {error}"
+        self.exit("\n".join(printable(part) for part in line.split("\n")))

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import math
 
+from rich.cells import cell_len, set_cell_size
+
 from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
 
 _MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
+_ASCII_MARKS = {"running": "*", "paused": "=", "done": "+", "crashed": "!", "failed": "!", "diverged": "!"}
 
 
-def head_line(state: ViewState, width: int) -> str:
+def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     """Data set, model, parameters, device, state; the least telling parts go first where it is narrow."""
     follower = state.follower
     parts = ["makemore-tui"]
     if state.words is not None:
-        parts.append(f"{printable(state.config.data)} · {len(state.words.splits.corpus):,} words")
+        dot = "-" if ascii_only else "·"
+        parts.append(f"{_short(printable(state.words.corpus.name), 32)} {dot} {len(state.words.splits.corpus):,} words")
     if state.parameters is not None:
         parts.append(f"{state.config.model} {state.parameters:,} parameters")
     if follower is not None and follower.meta.get("device"):
         parts.append(str(follower.meta["device"]))
-    mark = _MARKS.get(state.status, "○")
+    marks = _ASCII_MARKS if ascii_only else _MARKS
+    mark = marks.get(state.status, "o" if ascii_only else "○")
     steps = f" {follower.steps:,} / {state.total_steps:,}" if follower is not None and follower.steps else ""
     parts.append(f"{mark} {state.status}{steps}")
-    while len("   ".join(parts)) > width and len(parts) > 2:
+    while cell_len("   ".join(parts)) > width and len(parts) > 2:
         del parts[-2]
-    return "   ".join(parts)[:width]
+    return set_cell_size("   ".join(parts), width).rstrip()
+
+
+def _short(text: str, most: int) -> str:
+    """The end of a long name: of a path, that is the file."""
+    while cell_len(text) > most:
+        text = "~" + text[2:]
+    return text
 
 
 def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from data.bigrams import BigramCounts
+from data.corpus import Corpus
 from data.lookup import WordIndex
 from data.splits import Splits
 from data.statistics import Statistics, describe
@@ -22,17 +23,18 @@ MAX_OVERLAYS = 5
 class Words:
     """A word list as the dashboard shows it, before any model is there."""
 
+    corpus: Corpus  # all of the list, also where only its first words are split
     splits: Splits
     statistics: Statistics
     index: WordIndex
     bigrams: BigramCounts  # of train
 
     @classmethod
-    def of(cls, splits: Splits) -> Words:
+    def of(cls, splits: Splits, corpus: Corpus | None = None) -> Words:
         """Takes a moment for a large list; call it in a thread."""
         index = WordIndex(splits)
         bigrams = BigramCounts.of(splits.train.tokens, len(splits.vocabulary))
-        return cls(splits, describe(splits, index), index, bigrams)
+        return cls(corpus or splits.corpus, splits, describe(splits, index), index, bigrams)
 
     @property
     def baselines(self) -> list[tuple[str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.color import Color
 from textual.containers import Container
@@ -27,6 +27,16 @@ class Panel(Container, can_focus=True):
         super().__init__(id=self.NAME)
         self.state = state
         self.border_title = self.TITLE
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a place for it on the screen now."""
+        return bool(self.display and self.size.width and self.size.height)
+
+    @property
+    def inspect_arguments(self) -> dict[str, Any]:
+        """What ``Inspect`` is to be asked with, beside ``WANTS``."""
+        return {}
 
     def draw(self) -> None:
         """Show what the state has now."""

@@ -1,0 +1,285 @@
+"""The app without its looks: which run it is about, and what it asks of the run's worker."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+from textual import work
+from textual.app import App
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from data.corpus import CorpusError
+from tui_mm.config import ConfigError, RunConfig
+from tui_mm.dashboard.opening import Opened, begin, reopen, same_words
+from tui_mm.dashboard.state import ViewState
+from tui_mm.runs.drafts import discard_drafts, is_draft
+from tui_mm.runs.follow import RunFollower
+from tui_mm.runs.home import Home, RunError
+from tui_mm.words import model_facts
+from tui_mm.worker import protocol as ask
+from tui_mm.worker.client import WorkerClient
+
+_REFUSALS = (ask.CommandError, RunError, TimeoutError)
+_ASKING_SHARE = 0.005  # of a training's time may go into answering one panel
+_LEAST_PAUSE = 0.5  # seconds between two questions of a panel
+
+
+class _Pace:
+    """When a panel may ask again: what answering costs the training stays a small share of it."""
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self.asked: object = None  # the last question, and at what step it was put
+
+    def wait(self, answer: dict[str, Any]) -> None:
+        self.due = time.monotonic() + max(_LEAST_PAUSE, float(answer.get("seconds", 0.0)) / _ASKING_SHARE)
+
+
+class RunHost(App[str]):
+    """Holds one run at a time, with its words, its follower and its worker."""
+
+    class RunReady(Message):
+        """A run and its words are there."""
+
+        def __init__(self, opened: Opened) -> None:
+            super().__init__()
+            self.opened = opened
+
+    class RunRefused(Message):
+        """The words or the run cannot be used; the line says why."""
+
+        def __init__(self, line: str) -> None:
+            super().__init__()
+            self.line = line
+
+    def __init__(self, config: RunConfig, home: Home, state: ViewState) -> None:
+        super().__init__()
+        self.home = home
+        self.state = state
+        self.opened: Opened | None = None
+        self.client: WorkerClient | None = None
+        self._wanted = config
+        self._paces: dict[str, _Pace] = {}
+
+    # -- which run
+
+    def begin(self, config: RunConfig) -> None:
+        """Go over to a new run of a configuration; what is there stays until that has its words."""
+        self._wanted = config
+        before = self.opened
+        self._prepare(lambda: begin(config, self.home, before))
+
+    def reopen(self, ident: str) -> None:
+        """Go over to a run that is kept."""
+        self._prepare(lambda: reopen(self.home, ident))
+
+    @work(thread=True, exclusive=True, group="words")
+    def _prepare(self, prepare: Callable[[], Opened]) -> None:
+        try:
+            opened = prepare()
+        except (CorpusError, ConfigError, RunError) as error:
+            self.post_message(self.RunRefused(str(error)))
+            return
+        if get_current_worker().is_cancelled:
+            if is_draft(opened.run):
+                opened.run.delete()  # another was asked for meanwhile
+            return
+        self.post_message(self.RunReady(opened))
+        discard_drafts(self.home)
+
+    def take(self, opened: Opened) -> None:
+        """Show a run from now on, and let go of the one before."""
+        self.let_go()
+        self.opened = opened
+        state = self.state
+        state.config, state.words = opened.config, opened.words
+        state.follower = RunFollower(opened.run)
+        state.parameters = model_facts(opened.config, opened.words.splits.vocabulary)["parameters"]
+        state.samples, state.samples_fault = None, ""
+        state.inspections.clear()
+        self._paces.clear()
+        self.client = WorkerClient(opened.run)
+        self.client.start_worker()
+
+    def let_go(self, *, goes_on: bool = False) -> str:
+        """Leave the run that is shown. A training that is under way goes on; one that never began is deleted.
+
+        ``goes_on``: it was told to go on just now. Returns what is left of it, as a line for a person, or "".
+        """
+        client, follower = self.client, self.state.follower
+        self.client = self.state.follower = self.opened = None
+        if client is None:
+            return ""
+        line = ""
+        try:
+            status = client.run.status() if client.run.folder.is_dir() else "gone"
+            if status == "created" and is_draft(client.run):
+                client.discard()
+            elif status == "running" or goes_on:
+                line = f"run {client.run.id} goes on training; 'makemore-tui runs show {client.run.id}' tells how far"
+            elif status != "gone":
+                line = f"run {client.run.id} is kept: makemore-tui sample {client.run.id}"
+        except RunError as error:
+            line = str(error)  # damaged, or another viewer's worker has it
+        if follower is not None:
+            follower.close()
+        client.close()
+        return line
+
+    # -- commands
+
+    def send(self, command: ask.Command) -> int | None:
+        """Put a command into the run's inbox, with a worker to carry it out; None where that is not to be had."""
+        if self.client is None:
+            self.notify("the words are not there yet", severity="warning")
+            return None
+        try:
+            self.client.start_worker()  # nothing happens if one is there
+            return self.client.send(command)
+        except (RunError, OSError) as error:
+            self.state.note(f"{command.kind}: {error}")
+            self.notify(str(error), severity="error", markup=False)
+            return None
+
+    async def answer_to(self, command: ask.Command) -> dict[str, Any] | None:
+        """The answer to a command, or None with a line in the log."""
+        if self.client is None:
+            self.notify("the words are not there yet", severity="warning")
+            return None
+        try:
+            self.client.start_worker()
+            return await self.client.ask(command)
+        except (*_REFUSALS, OSError) as error:
+            self.state.note(f"{command.kind}: {error}")
+            self.notify(str(error), severity="error", markup=False)
+            return None
+
+    @work(group="told")
+    async def tell(self, command: ask.Command, said: Callable[[dict[str, Any]], str]) -> None:
+        """Carry a command out and say what came of it."""
+        answer = await self.answer_to(command)
+        if answer is not None:
+            line = said(answer)
+            if line:
+                self.state.note(line)
+                self.notify(line, markup=False)
+
+    @work(group="told")
+    async def configure(self, config: RunConfig) -> None:
+        """Go over to a configuration: in the same run if nothing was trained and the words stay, else in a new one."""
+        if self.opened is None or self.state.status != "created" or not same_words(self.state.config, config):
+            self.begin(config)
+            return
+        answer = await self.answer_to(ask.Configure(config.model_dump()))
+        if answer is not None:
+            self.state.config = config
+            self.state.parameters = int(answer["parameters"])
+            self.opened = Opened(config, self.opened.words, self.opened.run)
+            self.state.inspections.clear()
+            self._paces.clear()
+            self.configured()
+
+    def configured(self) -> None:
+        """The configuration has changed under the run that is shown."""
+        raise NotImplementedError
+
+    def set_rate(self, lr: float) -> None:
+        """To the training that is under way or stopped, else into the configuration of the next."""
+        if self.state.status in ("running", "paused", "stopped", "crashed", "failed"):
+            self.tell(ask.SetLr(lr), lambda answer: f"lr {answer['lr']:.4g} from the next step on")
+            return
+        try:
+            config = RunConfig.model_validate(self.state.config.model_dump() | {"lr": lr})
+        except ValidationError:
+            self.notify(f"lr: {lr:g} is not allowed; give a number above 0", severity="error")
+            return
+        self.notify(f"lr {lr:.4g}; t trains with it")
+        self.configure(config)
+
+    def action_train(self) -> None:
+        status = self.state.status
+        if status == "done":
+            self.notify("this run is done; e sets up another, r lists what there is")
+        elif status == "running":
+            self.notify("it is training; space pauses")
+        else:
+            self.send(ask.Start())
+
+    def action_pause(self) -> None:
+        if self.state.status == "running":
+            self.send(ask.Pause())
+        elif self.state.status == "paused":
+            self.send(ask.Start())
+        else:
+            self.notify("nothing is being trained; t trains")
+
+    def action_step(self, count: int) -> None:
+        if self.state.status == "done":
+            self.notify("this run is done; e sets up another")
+        else:
+            self.send(ask.Step(count))
+
+    def action_stop(self) -> None:
+        if self.state.is_training:
+            self.send(ask.Stop())
+        else:
+            self.notify("nothing is being trained; t trains")
+
+    def action_checkpoint(self) -> None:
+        self.tell(ask.Checkpoint(), lambda answer: f"checkpoint kept at step {answer['step']:,}")
+
+    def action_evaluate(self) -> None:
+        split = "dev" if self.state.words is None or self.state.words.splits.dev.examples else "train"
+        self.tell(ask.Evaluate(split), lambda a: f"{a['split']} loss {a['loss']:.4f} at step {a['step']:,}")
+
+    # -- what panels ask for
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer of the worker is still to come."""
+        return any(w.group.startswith(("ask ", "told")) and not w.is_finished for w in self.workers)
+
+    def ask_for(
+        self, what: str, command: ask.Command, take: Callable[[dict[str, Any]], None], refused: Callable[[str], None]
+    ) -> None:
+        """Ask the worker on behalf of a panel, unless nothing can have changed or it is too soon."""
+        pace = self._paces.setdefault(what, _Pace())
+        follower = self.state.follower
+        if self.client is None or follower is None:
+            return
+        now = (follower.steps, command)
+        if now == pace.asked or (time.monotonic() < pace.due and self.state.status == "running"):
+            return
+        pace.asked, pace.due = now, math.inf
+        self.run_worker(partial(self._ask, pace, command, take, refused), group=f"ask {what}", exclusive=True)
+
+    def ask_anew(self, what: str) -> None:
+        """A person has changed what a panel asks for: the next ``ask_for`` is not held back."""
+        self._paces.pop(what, None)
+
+    async def _ask(
+        self,
+        pace: _Pace,
+        command: ask.Command,
+        take: Callable[[dict[str, Any]], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        client = self.client
+        if client is None:
+            return
+        try:
+            answer = await client.ask(command, timeout=60)
+        except _REFUSALS as error:
+            pace.wait({})
+            if client is self.client:
+                refused(str(error))
+            return
+        pace.wait(answer)
+        if client is self.client:  # else the answer is of a run that is not shown any more
+            take(answer)

@@ -1,0 +1,46 @@
+"""Where the panels stand at a size of the terminal, and the titles in their borders, which lead to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from rich.cells import cell_len
+from textual.content import Content
+
+Arrangement = Literal["single", "usual", "all"]
+
+_ALL_WIDTH, _ALL_HEIGHT = 180, 45
+_USUAL_WIDTH, _USUAL_HEIGHT = 100, 22
+
+Tab = tuple[int, str, str]
+"""A panel's number, name and title."""
+
+
+def arrangement(width: int, height: int) -> Arrangement:
+    """single: one panel at a time; usual: four places, of which panels share one; all: every panel at once."""
+    if width >= _ALL_WIDTH and height >= _ALL_HEIGHT:
+        return "all"
+    return "usual" if width >= _USUAL_WIDTH and height >= _USUAL_HEIGHT else "single"
+
+
+def border_title(tabs: Sequence[Tab], current: str, room: int, *, ascii_only: bool = False) -> Content:
+    """The panels that share a place, the one that is shown in reverse, the others to be clicked on.
+
+    Where the titles do not fit in ``room`` cells, the others are their numbers alone.
+    """
+    rule = " | " if ascii_only else " │ "
+    texts = [f"{number} {title}" for number, _, title in tabs]
+    if cell_len(rule.join(texts)) > room:
+        texts = [t if name == current else str(n) for (n, name, _), t in zip(tabs, texts, strict=True)]
+    parts: list[Content] = []
+    for (_, name, _), text in zip(tabs, texts, strict=True):
+        if parts:
+            parts.append(Content(rule))
+        is_current = name == current and len(tabs) > 1
+        parts.append(Content.styled(f" {text} " if is_current else text, "reverse" if is_current else _link(name)))
+    return Content.assemble(*parts)
+
+
+def _link(name: str) -> str:
+    return f"@click=app.panel('{name}')"
