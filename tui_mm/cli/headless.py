@@ -15,7 +15,6 @@ from tui_mm.runs.home import Home
 from tui_mm.runs.summary import summarize
 from tui_mm.text import printable
 
-EXIT_RAISED = 1
 _DEFAULT_SIZE = "120x36"
 _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
 _LEAST, _MOST = (20, 8), (1000, 400)
@@ -42,7 +41,7 @@ def headless_dashboard(
         run = run_headless(dashboard, size=(columns, rows), press=keys, screenshot=screenshot)
     except HeadlessError as error:
         say(f"makemore-tui: error: {printable(str(error))}", err=True)
-        return EXIT_RAISED
+        return error.code
     summary = summarize(run)
     print_json(summary)
     return EXIT_DIVERGED if summary["status"] in ("diverged", "failed", "crashed") else 0

@@ -19,7 +19,11 @@ _ENDED = ("done", "stopped", "diverged", "failed", "crashed", "paused")
 
 
 class HeadlessError(RuntimeError):
-    """The dashboard could not do what was asked of it; one line for a person."""
+    """The dashboard could not do what was asked of it; one line for a person, and the exit code."""
+
+    def __init__(self, line: str, code: int = 1) -> None:
+        super().__init__(line)
+        self.code = code
 
 
 def run_headless(
@@ -33,18 +37,18 @@ def run_headless(
     Returns the run. Raises HeadlessError when the app raised, the words could not be read, or the worker gave up.
     """
     seen: list[Run] = []
-    faults: list[str] = []
+    faults: list[HeadlessError] = []
 
     async def person(pilot: Pilot[Any]) -> None:
         try:
             await _sit(dashboard, pilot, press, screenshot, seen)
-        except (HeadlessError, OSError) as error:
-            faults.append(str(error))
+        except HeadlessError as error:
+            faults.append(error)
             dashboard.exit()
 
     dashboard.run(headless=True, size=size, auto_pilot=person)
     if faults:
-        raise HeadlessError(faults[0])
+        raise faults[0]
     if dashboard.return_code:
         raise HeadlessError("the dashboard raised; what it said stands above")
     if not seen:
@@ -58,7 +62,7 @@ async def _sit(
 ) -> None:
     await _until(lambda: dashboard.client or dashboard.fault)
     if dashboard.client is None:
-        raise HeadlessError(dashboard.fault)
+        raise HeadlessError(dashboard.fault, code=2)
     seen.append(dashboard.client.run)
     await pilot.press("t")
     await _until(lambda: _steps(dashboard) or dashboard.state.status in _ENDED or dashboard.worker_ended)
@@ -71,7 +75,10 @@ async def _sit(
     await _until(lambda: not dashboard.is_waiting)
     await pilot.pause()
     if screenshot is not None:
-        screenshot.write_text(dashboard.export_screenshot(title="makemore-tui"), encoding="utf-8")
+        try:
+            screenshot.write_text(dashboard.export_screenshot(title="makemore-tui"), encoding="utf-8")
+        except OSError as error:
+            raise HeadlessError(f"--screenshot: {screenshot} cannot be written ({error.strerror})", code=2) from None
     if dashboard.worker_ended and dashboard.state.status == "created":
         raise HeadlessError("the worker ended before the training began: " + "; ".join(_last_lines(dashboard)))
     if dashboard.state.status == "paused":
