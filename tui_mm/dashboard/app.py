@@ -86,6 +86,7 @@ class DashboardApp(RunHost):
         super().__init__(config, home, state)
         if fault:
             state.note(fault)
+        self.animation_level = "none"  # every frame of one would go over the line
         self._painted = 0.0
         self._due = False
         self._arranged: Arrangement | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tui_mm.runs.run import Run
 from tui_mm.worker.protocol import Stop
 
 _LOOK_SECONDS = 0.02
+_FONT = re.compile(r"\s*@font-face \{[^}]*\}")
 _ENDED = ("done", "stopped", "diverged", "failed", "crashed", "paused")
 
 
@@ -76,7 +78,7 @@ async def _sit(
     await pilot.pause()
     if screenshot is not None:
         try:
-            screenshot.write_text(dashboard.export_screenshot(title="makemore-tui"), encoding="utf-8")
+            screenshot.write_text(picture(dashboard), encoding="utf-8")
         except OSError as error:
             raise HeadlessError(f"--screenshot: {screenshot} cannot be written ({error.strerror})", code=2) from None
     if dashboard.worker_ended and dashboard.state.status == "created":
@@ -85,6 +87,11 @@ async def _sit(
         dashboard.send(Stop())
         await _until(lambda: dashboard.state.status != "paused")
     dashboard.leave()
+
+
+def picture(dashboard: DashboardApp) -> str:
+    """The screen as SVG that loads nothing from elsewhere: without it a viewer fetches Textual's font."""
+    return _FONT.sub("", dashboard.export_screenshot(title="makemore-tui"))
 
 
 async def _until(condition: Callable[[], Any]) -> None:
