@@ -10,8 +10,8 @@ from rich.cells import cell_len
 
 from tui_mm.dashboard.charts.bars import paired_bars
 from tui_mm.dashboard.charts.decimate import decimate
-from tui_mm.dashboard.charts.loss import loss_curve, round_ticks
 from tui_mm.dashboard.charts.look import Look
+from tui_mm.dashboard.charts.loss import loss_curve, round_ticks
 from tui_mm.dashboard.charts.sweep import sweep_axis, sweep_chart
 
 
@@ -150,7 +150,9 @@ def test_a_rate_outside_the_chart_is_named_and_not_drawn() -> None:
 @pytest.mark.parametrize("losses", [[3.0], [3.0, 3.0], [0.0, 0.0, 0.0], [1e-9, 1e30], [3.0, float("nan")]])
 def test_short_flat_and_wild_sweeps_are_drawn(losses: list[float]) -> None:
     x = np.linspace(-3, 0, len(losses))
-    assert "smoothed" in sweep_chart(x, np.array(losses), np.array(losses), look=Look(40, 9, None), cursor=-3.0, now=1.0)
+    assert "smoothed" in sweep_chart(
+        x, np.array(losses), np.array(losses), look=Look(40, 9, None), cursor=-3.0, now=1.0
+    )
 
 
 def test_paired_bars_are_eighths_of_a_cell_and_as_wide_as_asked() -> None:

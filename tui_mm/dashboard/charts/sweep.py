@@ -107,9 +107,7 @@ def sweep_chart(
         parts += [(0, f"{cursor_mark} {_rate(10**cursor, True)}, smoothed {np.interp(cursor, x, curve):.3f}")]
     parts += [(1, f"{name[0].upper()} {name} {_rate(rate, broad)}") for name, rate in suggestions if rate]
     parts += [(2, f"N now {_rate(now, broad)}")] if now else []
-    text = build(
-        draw, _fitting(parts, look), width=look.width, height=look.height, color=look.colors is not None
-    )
+    text = build(draw, _fitting(parts, look), width=look.width, height=look.height, color=look.colors is not None)
     return text.translate(_FRAME) if look.ascii_only else text
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
@@ -31,7 +32,8 @@ class SweepPanel(Panel):
     TITLE = "LR sweep"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "lower", id="sweep.lower", show=False, tooltip="Move the cursor to a lower rate"),
-        Binding("right", "move(1)", "higher", id="sweep.higher", show=False, tooltip="Move the cursor to a higher rate"),
+        Binding("right", "move(1)", "higher", id="sweep.higher", show=False,
+                tooltip="Move the cursor to a higher rate"),
         Binding("down", "suggestion(-1)", "suggestion below", id="sweep.previous", show=False,
                 tooltip="Put the cursor at the next lower suggestion"),
         Binding("up", "suggestion(1)", "suggestion above", id="sweep.next", show=False,
@@ -59,12 +61,12 @@ class SweepPanel(Panel):
 
     def draw(self) -> None:
         view = self.query_one(ChartView)
-        if not self._has_columns():
+        if not view.size.width:
             return
-        fresh = self._take_in()
+        self._take_in()
         look, now = self.look(view), self.state.config.lr
         drawn = (look, now, self.cursor, self._axis is not None, self.state.config.model)
-        if not fresh and drawn == self._drawn:
+        if drawn == self._drawn:
             return
         self._drawn = drawn
         if self._axis is None:
@@ -85,15 +87,12 @@ class SweepPanel(Panel):
             )
         )
 
-    def _has_columns(self) -> bool:
-        return bool(self.query_one(ChartView).size.width)
-
-    def _take_in(self) -> bool:
-        """Work out what belongs to the sweep as far as it is; whether it has changed."""
+    def _take_in(self) -> None:
+        """Work out what belongs to the sweep as far as it is, if it has changed."""
         follower = self.state.follower
         exponents, losses = (follower.sweep_exponents, follower.sweep_losses) if follower else (_NOTHING, _NOTHING)
         if np.array_equal(losses, self._losses, equal_nan=True) and np.array_equal(exponents, self._exponents):
-            return False
+            return
         if len(exponents) < len(self._exponents):
             self.cursor = None  # another sweep
         self._exponents, self._losses = exponents, losses
@@ -101,7 +100,7 @@ class SweepPanel(Panel):
         self._smoothed = smooth(losses)
         ended = len(exponents) == len(self._planned) or not np.isfinite(losses[-1:]).all()
         self._suggestions = suggest(exponents, self._smoothed) if ended else _NO_SUGGESTIONS
-        return True
+        self._drawn = None
 
     def _invitation(self) -> str:
         """What there is to do before there is a sweep."""
@@ -173,6 +172,8 @@ class SweepPanel(Panel):
         self._put(beyond[0] if beyond else stops[::way][0])
 
     def action_no_cursor(self) -> None:
+        if self.cursor is None:
+            raise SkipAction  # the app's escape
         self.cursor = None
         self.draw()
 
