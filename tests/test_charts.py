@@ -120,17 +120,16 @@ def test_the_sweep_chart_has_its_size_and_its_columns_are_exponents(size: tuple[
 def test_a_sweep_under_way_spans_what_is_planned_and_keeps_what_it_drew() -> None:
     x = np.linspace(-3, 0, 1000)
     losses = 2 + (x + 2) ** 2
-    early, late = (
-        sweep_chart(x[:n], losses[:n], losses[:n], look=Look(80, 20, None), planned=x) for n in (605, 612)
-    )  # fmt: skip
-    assert "612 of 1,000 rates" in late
-    assert "rates" not in sweep_chart(x, losses, losses, look=Look(80, 20, None), planned=x)
+    look = Look(80, 20, None)
+    early, late = (sweep_chart(x[:n], losses[:n], losses[:n], look=look, planned=x).splitlines() for n in (605, 612))
+    assert "612 of 1,000 rates" in "\n".join(late)
+    assert "rates" not in sweep_chart(x, losses, losses, look=look, planned=x)
     axis = sweep_axis(x, 80)
-    area = slice(axis.left, axis.left + axis.column(x[580]))
-    bottom = next(k for k, line in enumerate(late.splitlines()) if "└" in line)
-    assert [line[area] for line in early.splitlines()[:bottom]] == [line[area] for line in late.splitlines()[:bottom]]
-    assert all(not line[axis.left + axis.column(x[620]) : axis.left + axis.columns].strip() for line in
-               late.splitlines()[1:bottom])  # fmt: skip
+    bottom = next(y for y, line in enumerate(late) if "└" in line)
+    settled = slice(axis.left, axis.left + axis.column(x[580]))
+    assert [line[settled] for line in early[:bottom]] == [line[settled] for line in late[:bottom]]
+    to_come = slice(axis.left + axis.column(x[620]), axis.left + axis.columns)
+    assert not any(line[to_come].strip() for line in late[1:bottom])
 
 
 def test_a_sweep_that_blew_up_says_where() -> None:

@@ -125,8 +125,8 @@ def test_names_and_bars_are_shown_or_why_there_are_none(corpus: Corpus) -> None:
     async def scene() -> None:
         state = state_of(corpus)
         app = Seat(state)
-        async with app.run_test(size=(60, 20)):
-            assert app.text("names").split() == "names appear as soon as torch has loaded".split()
+        async with app.run_test(size=(70, 20)):
+            assert app.text("names").split() == ["names", "appear", "as", "soon", "as", "torch", "has", "loaded"]
             assert app.text("next") == ""
             state.samples = answer_of(state, ("emma", "train"), ("emxa", None), prefix="em")
             app.panel.draw()
@@ -138,7 +138,7 @@ def test_names_and_bars_are_shown_or_why_there_are_none(corpus: Corpus) -> None:
             app.panel.draw()
             assert "vocabulary" in app.text("names")
             assert "\x1b" not in app.text("names")
-            assert all(len(line) <= 56 for line in app.text("names").splitlines())
+            assert all(len(line) <= 26 for line in app.text("names").splitlines())
             assert app.text("next") == ""
 
     play(scene())
@@ -205,7 +205,8 @@ def test_the_settings_line_is_as_long_as_there_is_room() -> None:
     settings = Settings(temperature=0.7, top_k=3, top_p=0.95)
     assert settings_line(settings, 12, 70) == "temp 0.7 ([ ])  top-k 3 (k)  top-p 0.95 (p)  seed +12 (g)"
     assert settings_line(settings, 12, 45) == "temp 0.7  top-k 3  top-p 0.95  seed +12"
-    assert settings_line(settings, 12, 30) == "t 0.7 k 3 p 0.95 seed +12"
+    assert settings_line(settings, 12, 30) == "t 0.7 k 3 p 0.95 s +12"
+    assert len(settings_line(Settings(), 10, 24)) == 23
     assert settings_line(settings, 12, 20) == "0.7 3 0.95 +12"
     assert settings_line(settings, 12, 5) == "0.7 3"
 

@@ -228,7 +228,7 @@ def settings_line(settings: Settings, offset: int, width: int) -> str:
         ("temp", "t", f"{settings.temperature:.1f}", "[ ]"),
         ("top-k", "k", f"{settings.top_k or 'all'}", "k"),
         ("top-p", "p", f"{settings.top_p}", "p"),
-        ("seed", "seed", f"+{offset}", "g"),
+        ("seed", "s", f"+{offset}", "g"),
     ]
     for text in (
         "  ".join(f"{name} {value} ({keys})" for name, _, value, keys in parts),
@@ -266,18 +266,19 @@ def next_text(
     if words is None or rows < 2:
         return Text()
     vocabulary, bigrams = words.splits.vocabulary, words.bigrams
-    share, prefix = np.asarray(answer["next"], dtype=np.float64), answer["prefix"]
+    share, prefix = np.nan_to_num(np.asarray(answer["next"], dtype=np.float64)), answer["prefix"]
     if len(share) != len(vocabulary):
         return Text()  # of a model of other words
     try:
-        before = vocabulary.encode(prefix[-1:] or "")
+        before = vocabulary.encode(prefix[-1:])
     except VocabularyError:
         return Text()
     counts = bigrams.row(before[0] if before else 0)
     total = sum(counts.values()) + len(vocabulary)
-    title = f"next, at temperature 1, after {printable(prefix)}" if prefix else "first character, at temperature 1"
-    head = [Text(_cut(title, width, ascii_only).rstrip(), "dim")]
-    if rows < 6 or width < 36:
+    title = "next, at temperature 1" if prefix else "first, at temperature 1"
+    after = f", after {printable(prefix)}" if prefix else ""
+    head = [Text(title + after if cell_len(title + after) <= width else title, "dim")]
+    if rows < 6 or width < cell_len(title):
         head = []
     likely = np.argsort(-share, kind="stable")[: rows - 1 - len(head)].tolist()
     pairs = [
