@@ -139,6 +139,16 @@ def test_a_sweep_that_blew_up_says_where() -> None:
     assert "stopped at 10**-0.4: the loss is not finite" in text
 
 
+def test_the_columns_do_not_move_with_the_size_of_the_losses() -> None:
+    x = np.linspace(-3, 0, 100)
+    for scale in (1e-4, 1.0, 1234.5, 1e8):
+        lines = sweep_chart(x, scale * (x + 5), scale * (x + 5), look=Look(60, 16, None)).splitlines()
+        assert lines[0][5] == "┌"
+        ticks = [float(line.split("┤")[0]) for line in lines if "┤" in line]
+        assert ticks
+        assert all(scale <= tick <= 6 * scale for tick in ticks)
+
+
 def test_a_rate_outside_the_chart_is_named_and_not_drawn() -> None:
     x = np.linspace(-3, 0, 100)
     text = sweep_chart(x, x + 5, x + 5, look=Look(80, 20, None), now=1e-5)

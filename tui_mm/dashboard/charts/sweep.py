@@ -91,7 +91,7 @@ def sweep_chart(
         plt.ylim(low, top)
         marks = _multiples(low, top, step)
         marks = marks[:: 1 + len(marks) // max(2, look.height // 2)]
-        plt.yticks(marks, [f"{mark:.4g}"[:_TICK].rjust(_TICK) for mark in marks])
+        plt.yticks(marks, [_tick(mark) for mark in marks])
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")
     broad = look.width >= _BROAD
@@ -100,7 +100,7 @@ def sweep_chart(
         (3, f"{raw_mark} one batch  {'*' if look.ascii_only else '⠤'} smoothed"),
     ]
     if not math.isfinite(losses[-1]):
-        parts += [(0, f"stopped at 10**{exponents[-1]:.2g}: the loss is not finite")]
+        parts += [(0, f"stopped at 10**{round(float(exponents[-1]), 2):g}: the loss is not finite")]
     elif len(exponents) < len(planned):
         parts += [(0, f"{len(exponents):,} of {len(planned):,} rates")]
     if cursor is not None:
@@ -118,6 +118,11 @@ def shown_rate(rate: float) -> float:
 
 def _rate(rate: float, with_exponent: bool) -> str:
     return f"10**{math.log10(rate):.2f} = {rate:.3g}" if with_exponent else f"{rate:.3g}"
+
+
+def _tick(loss: float) -> str:
+    text = f"{loss:.4g}"
+    return (text if len(text) <= _TICK else f"{loss:.0e}").rjust(_TICK)
 
 
 def _fitting(parts: list[tuple[int, str]], look: Look) -> list[str]:
