@@ -75,15 +75,11 @@ def sweep_command(home: Home, low: float, high: float, points: int, as_json: boo
             }
         )
         return 0
+    from tui_mm.dashboard.charts.look import Colors, Look
     from tui_mm.dashboard.charts.sweep import sweep_chart
 
-    say(
-        sweep_chart(
-            tried, losses, smoothed, suggestions, width=terminal_width(), color=use_color(), ascii_only=ascii_only()
-        )
-    )
-    if len(losses) < len(exponents):
-        say(f"ended at exponent {tried[-1]:.2f}: the loss was not a finite number any more")
+    look = Look(terminal_width(), 24, Colors() if use_color() else None, ascii_only())
+    say(sweep_chart(tried, losses, smoothed, suggestions, look=look))
     rows = [
         (name, f"{rate:.3g}", f"10**{math.log10(rate):.2f}") if rate else (name, "none", "the loss never fell")
         for name, rate in suggestions
