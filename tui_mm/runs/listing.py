@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, run_folders
 
 DAMAGED = "damaged"
+_SETTLED_SECONDS = 2.0  # a file's time is coarse: two writes soon after each other may have the same
 _Stamp = tuple[tuple[int, int], ...]
 
 
@@ -53,7 +55,7 @@ class RunList:
             stamp = _stamp(folder)
             found = self._known.get(folder.name)
             # a lock can come free without a word in the store, so a run at work is looked at each time
-            if found is None or found[0] != stamp or found[1].is_live:
+            if found is None or found[0] != stamp or found[1].is_live or not _is_settled(stamp):
                 found = (stamp, read_row(Run(folder)))
             known[folder.name] = found
         self._known = known
@@ -121,3 +123,7 @@ def _stamp(folder: Path) -> _Stamp:
         else:
             found.append((stat.st_mtime_ns, stat.st_size))
     return tuple(found)
+
+
+def _is_settled(stamp: _Stamp) -> bool:
+    return time.time() - max(at for at, _ in stamp) / 1e9 > _SETTLED_SECONDS

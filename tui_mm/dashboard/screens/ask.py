@@ -36,8 +36,8 @@ class QuestionScreen(ModalScreen[A]):
     QuestionScreen #asked { width: auto; max-width: 100%; margin-bottom: 1; }
     QuestionScreen #answers { width: auto; height: auto; layout: horizontal; }
     QuestionScreen Button { margin-right: 2; min-width: 8; }
-    QuestionScreen #answers.-stacked { layout: vertical; }
-    QuestionScreen .-stacked Button { width: 100%; margin: 0; }
+    QuestionScreen.-stacked #question { width: 100%; }
+    QuestionScreen.-stacked #answers { layout: vertical; width: 100%; }
     """
 
     def __init__(self, question: str, answers: Sequence[tuple[str, A, str]], *, safe: str) -> None:
@@ -62,7 +62,7 @@ class QuestionScreen(ModalScreen[A]):
         self._fold()
 
     def _fold(self) -> None:
-        self.query_one("#answers").set_class(self.app.size.width < _STACK_BELOW, "-stacked")
+        self.set_class(self.app.size.width < _STACK_BELOW, "-stacked")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.action_answer(str(event.button.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.console import Group, RenderableType
@@ -34,10 +35,10 @@ def help_sections(
         own = [b for c in panel.__mro__ if issubclass(c, Panel) for b in vars(c).get("BINDINGS", ())]
         if own:
             sections.append((f"{panel.TITLE} ({number} or tab first)", _expanded(own)))
-    general = _expanded([*Screen.BINDINGS, *App.BINDINGS])
-    general.append(Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "Palette", tooltip="Every command, by name"))
+    palette = Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "palette", tooltip="Every command, by its name")
+    general = [replace(b, description=b.description.lower()) for b in _expanded([*Screen.BINDINGS, *App.BINDINGS])]
     taken = {b.key for b in sections[0][1]}
-    sections.append(("Everywhere", [b for b in general if b.key not in taken and not b.system]))
+    sections.append(("Everywhere", [b for b in (*general, palette) if b.key not in taken and not b.system]))
     return sections
 
 
