@@ -1,4 +1,4 @@
-"""The screen of all runs, and the questions it asks, driven by Textual's pilot over real run folders."""
+"""The screen of all runs, and the questions it asks of its own, driven by Textual's pilot over real run folders."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
-from textual.screen import Screen
-from textual.widgets import Button, Input
+from textual.widgets import Input
 
 from data.corpus import Corpus
 from tui_mm.config import make_config
 from tui_mm.dashboard.screens.ask import AskScreen, TextScreen
-from tui_mm.dashboard.screens.quit import QuitScreen
 from tui_mm.dashboard.screens.run_columns import clock, columns_for
 from tui_mm.dashboard.screens.runs import RunsAnswer, RunsScreen
 from tui_mm.dashboard.state import MAX_OVERLAYS
@@ -49,8 +47,7 @@ class Seat:
                 await asyncio.sleep(0.01)
 
     async def press(self, *keys: str) -> None:
-        for key in keys:
-            await self.pilot.press(key)
+        await self.pilot.press(*keys)
         await self.pilot.pause()
 
     @property
@@ -65,15 +62,14 @@ class Seat:
 
 
 @asynccontextmanager
-async def before(screen: Screen[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[Seat]:
+async def before(screen: RunsScreen, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Seat]:
     app = Tiny()
     async with app.run_test(size=size) as pilot:
         seat = Seat(app, pilot)
         app.push_screen(screen, seat.answers.append)
         await pilot.pause()
-        if isinstance(screen, RunsScreen):
-            await seat.until(lambda: screen._rows is not None)
-            await pilot.pause()
+        await seat.until(lambda: screen._rows is not None)
+        await pilot.pause()
         yield seat
 
 
@@ -380,49 +376,6 @@ def test_an_unreadable_home_is_said(place: Home, monkeypatch: pytest.MonkeyPatch
             await seat.until(lambda: "cannot be read (Denied)" in seat.text)
             await seat.press("enter", "space", "n", "d", "escape")
             assert seat.answers == [RunsAnswer(None, ())]
-
-    play(scene())
-
-
-@pytest.mark.parametrize(
-    ("keys", "answer"),
-    [
-        (["k"], "keep"), (["s"], "stop"), (["escape"], "stay"), (["q"], "stay"), (["enter"], "keep"),
-        (["right", "enter"], "stop"), (["down", "down", "enter"], "stay"), (["left", "enter"], "stay"),
-        (["t", "space", "l", "2", "y", "n", "k"], "keep"),
-    ],
-)  # fmt: skip
-def test_the_question_on_quitting(keys: list[str], answer: str) -> None:
-    async def scene() -> None:
-        async with before(QuitScreen(), (50, 15)) as seat:
-            await seat.press(*keys[:-1])
-            assert seat.answers == []
-            await seat.press(keys[-1])
-            assert seat.answers == [answer]
-
-    play(scene())
-
-
-def test_the_answers_are_seen_at_every_size() -> None:
-    async def scene() -> None:
-        async with before(QuitScreen()) as seat:
-            for size in SIZES:
-                await seat.pilot.resize_terminal(*size)
-                await seat.pilot.pause()
-                for label in ("under way", "Keep training (k)", "Stop, keep a checkpoint (s)", "Stay (esc)"):
-                    assert label in seat.text, size
-
-    play(scene())
-
-
-def test_the_answers_stack_when_it_gets_narrow() -> None:
-    async def scene() -> None:
-        async with before(QuitScreen(), (120, 36)) as seat:
-            rows = {button.region.y for button in seat.app.screen.query(Button)}
-            assert len(rows) == 1
-            await seat.pilot.resize_terminal(50, 15)
-            await seat.pilot.pause()
-            assert len({button.region.y for button in seat.app.screen.query(Button)}) == 3
 
     play(scene())
 
