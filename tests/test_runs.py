@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data.corpus import Corpus
 from tui_mm.config import make_config
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.run import Run, all_runs, create_run, find_run
+from tui_mm.runs.run import Run, all_runs, create_run, find_run, rename_run
 
 
 @pytest.fixture
@@ -83,6 +85,50 @@ def test_a_name_is_given_once(place: Home, corpus: Corpus) -> None:
     first = make(place, corpus, "mine")
     with pytest.raises(RunError, match=first.id):
         make(place, corpus, "mine")
+
+
+def test_a_run_is_renamed_by_the_same_rules(place: Home, corpus: Corpus) -> None:
+    first, second = make(place, corpus, "first"), make(place, corpus)
+    rename_run(place, first, "other")
+    assert find_run(place, "other") == first
+    rename_run(place, first, "other")  # its own name is not taken
+    for wrong in ("last", "", " x", "-x", "a\x1b[2J", "x" * 81, "0123abcd"):
+        with pytest.raises(RunError, match="not allowed"):
+            rename_run(place, first, wrong)
+    with pytest.raises(RunError, match=first.id):
+        rename_run(place, second, "other")
+    rename_run(place, second, "first")
+    rename_run(place, first, None)
+    with pytest.raises(RunError, match="no such run"):
+        find_run(place, "other")
+    assert find_run(place, "first") == second
+
+
+def test_runs_rename_on_the_command_line(cli: Callable[..., Any], place: Home, corpus: Corpus) -> None:
+    first, second = make(place, corpus), make(place, corpus, "taken")
+    done = cli("runs", "rename", first.id, "mine")
+    assert (done.code, done.out) == (0, f"run {first.id} is now named mine\n")
+    assert "mine" in cli("runs").out
+    for wrong in ("taken", "last", " mine"):
+        done = cli("runs", "rename", "mine", wrong)
+        assert done.code == 2
+        assert len(done.err.splitlines()) == 1
+        assert "error: name: " in done.err
+    assert second.id in cli("runs", "rename", "mine", "taken").err
+    assert f"run {first.id} has no name now" in cli("runs", "rename", "mine", "").out
+    assert cli("runs", "rename", "mine", "x").code == 2
+    assert cli("runs", "rename", "--help").out.startswith("Examples:")
+
+
+def test_a_folder_that_cannot_be_removed_is_said(place: Home, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make(place, corpus)
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("tui_mm.runs.run.shutil.rmtree", refuse)
+    with pytest.raises(RunError, match="cannot be removed"):
+        run.delete()
 
 
 def test_only_one_process_trains_a_run(place: Home, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:

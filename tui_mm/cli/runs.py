@@ -1,4 +1,4 @@
-"""`runs`: list, show and delete what was trained."""
+"""`runs`: list, show, rename and delete what was trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tui_mm.cli.help import PagedCommand, PagedGroup
 from tui_mm.cli.options import home_option, json_option
 from tui_mm.cli.output import print_json, print_table, say
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.run import Run, all_runs, find_run
+from tui_mm.runs.listing import list_runs
+from tui_mm.runs.run import Run, all_runs, find_run, rename_run
 from tui_mm.runs.summary import summarize
 from tui_mm.text import printable
 
@@ -24,6 +25,7 @@ from tui_mm.text import printable
     examples=(
         ("makemore-tui runs", "all runs, newest last"),
         ("makemore-tui runs show last", "one run in full"),
+        ("makemore-tui runs rename 3f mine", "give a run a name"),
         ("makemore-tui runs delete 3f", "delete a run"),
     ),
 )
@@ -37,28 +39,27 @@ def runs_group(context: click.Context, home: Home, as_json: bool) -> int:
 
 
 def _list(home: Home, as_json: bool) -> int:
-    runs = all_runs(home)
-    summaries = [_summary_or_fault(run) for run in runs]
     if as_json:
-        print_json({"home": str(home.root), "runs": summaries})
+        print_json({"home": str(home.root), "runs": [_summary_or_fault(run) for run in all_runs(home)]})
         return 0
-    if not runs:
+    rows = list_runs(home)[::-1]
+    if not rows:
         say(f"no runs in {printable(str(home.runs))} yet; 'makemore-tui train' makes one")
         return 0
     print_table(
         [
             (
-                s["run"],
-                s.get("name") or "",
-                s["status"],
-                s["data"]["name"] if "data" in s else "",
-                s["model"]["kind"] if "model" in s else "",
-                f"{s['steps']:,}" if "steps" in s else "",
-                _loss(s, "dev"),
-                _loss(s, "best_dev"),
-                _when(s.get("created")),
+                row.id,
+                row.name or "",
+                row.status,
+                row.data,
+                row.model,
+                "" if row.fault else f"{row.steps:,}",
+                _loss(row.dev),
+                _loss(row.best_dev),
+                _when(row.started),
             )
-            for s in summaries
+            for row in rows
         ],
         ("run", "name", "status", "data", "model", "steps", "dev", "best dev", "started"),
     )
@@ -111,6 +112,27 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
 
 
 @runs_group.command(
+    "rename",
+    cls=PagedCommand,
+    examples=(
+        ("makemore-tui runs rename last mine", "give the newest run a name"),
+        ('makemore-tui runs rename mine ""', "take its name away"),
+    ),
+)
+@click.argument("reference", metavar="RUN")
+@click.argument("name", metavar="NAME")
+@home_option
+@click.pass_context
+def rename_command(context: click.Context, reference: str, name: str, home: Home) -> int:
+    """Give a run another name. Two runs never have the same; an empty one takes the name away."""
+    home = _home(context, home)
+    run = find_run(home, reference)
+    rename_run(home, run, name or None)
+    say(f"run {run.id} is now named {name}" if name else f"run {run.id} has no name now")
+    return 0
+
+
+@runs_group.command(
     "delete",
     cls=PagedCommand,
     examples=(("makemore-tui runs delete last", "the newest run"), ("makemore-tui runs delete 3f 8a --yes", "two")),
@@ -147,13 +169,9 @@ def _summary_or_fault(run: Run) -> dict[str, Any]:
         return {"run": run.id, "status": "damaged", "fault": str(error)}
 
 
-def _loss(summary: dict[str, Any], name: str) -> str:
-    losses = summary.get("losses")
-    value = losses.get(name) if isinstance(losses, dict) else None
-    return f"{value:.4f}" if isinstance(value, float) else ""
+def _loss(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
-def _when(created: object) -> str:
-    if not isinstance(created, str):
-        return ""
-    return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+def _when(started: str) -> str:
+    return datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M") if started else ""

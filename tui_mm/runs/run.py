@@ -101,9 +101,15 @@ class Run:
             lock.release()
 
     def delete(self) -> None:
-        """Raises RunError while it is being trained."""
+        """Raises RunError while it is being trained, and when its files cannot be removed."""
         with self.training_lock():
-            shutil.rmtree(self.folder)
+            try:
+                shutil.rmtree(self.folder)
+            except OSError as error:
+                raise RunError(
+                    f"run {self.id}: {error.filename or self.folder} cannot be removed ({error.strerror}); "
+                    "see its permissions"
+                ) from None
 
 
 def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, facts: dict[str, Any]) -> Run:
@@ -139,14 +145,31 @@ def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, 
         ) from None
 
 
-def _check_name(home: Home, name: str) -> None:
+def rename_run(home: Home, run: Run, name: str | None) -> None:
+    """Give a run another name, or none. Raises RunError for a name that is taken by another run or not allowed."""
+    if name is not None:
+        _check_name(home, name, asked="name", run=run)
+    with run.store() as store:
+        store.set(name=name)
+
+
+def name_fault(name: str) -> str:
+    """Why no run may have this name; "" if one may."""
     if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()) or name.startswith("-"):
-        raise RunError(f"--name: {name!r} is not allowed; give 1 to {MAX_NAME} printable characters, no '-' first")
+        return f"{name!r} is not allowed; give 1 to {MAX_NAME} printable characters, no '-' first"
     if name == "last" or _ID.fullmatch(name):
-        raise RunError(f"--name: {name!r} is not allowed: it would be read as a run's id or as the last run")
-    for run in all_runs(home):
-        if _name_of(run) == name:
-            raise RunError(f"--name: {name!r} is the name of run {run.id} already; give another, or delete that run")
+        return f"{name!r} is not allowed: it would be read as a run's id or as the last run"
+    return ""
+
+
+def _check_name(home: Home, name: str, *, asked: str = "--name", run: Run | None = None) -> None:
+    """``asked`` is what the user gave it by; ``run``, the one to be named, may have it already."""
+    fault = name_fault(name)
+    if fault:
+        raise RunError(f"{asked}: {fault}")
+    for other in all_runs(home):
+        if other != run and _name_of(other) == name:
+            raise RunError(f"{asked}: {name!r} is the name of run {other.id} already; give another, or delete that run")
 
 
 def _name_of(run: Run) -> str | None:
@@ -160,10 +183,17 @@ def _name_of(run: Run) -> str | None:
 
 def all_runs(home: Home) -> list[Run]:
     """Every run folder, oldest first (by the time its store was made)."""
-    if not home.runs.is_dir():
-        return []
-    folders = [f for f in home.runs.iterdir() if _ID.fullmatch(f.name) and f.is_dir() and not f.is_symlink()]
-    return [Run(f) for f in sorted(folders, key=_created)]
+    return [Run(f) for f in sorted(run_folders(home), key=_created)]
+
+
+def run_folders(home: Home) -> list[Path]:
+    """In no order. Raises RunError where the home cannot be read."""
+    try:
+        if not home.runs.is_dir():
+            return []
+        return [f for f in home.runs.iterdir() if _ID.fullmatch(f.name) and f.is_dir() and not f.is_symlink()]
+    except OSError as error:
+        raise RunError(f"{home.runs}: cannot be read ({error.strerror}); see its permissions") from None
 
 
 def _created(folder: Path) -> str:

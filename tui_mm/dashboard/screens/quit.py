@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Button, Label
+from textual.binding import Binding, BindingType
+
+from tui_mm.dashboard.screens.ask import QuestionScreen
 
 Choice = Literal["keep", "stop", "stay"]
 
 
-class QuitScreen(ModalScreen[Choice]):
-    """Keep training without the dashboard, stop with a checkpoint, or stay."""
+class QuitScreen(QuestionScreen[Choice]):
+    """Keep training without the dashboard, stop with a checkpoint, or stay: what a second ``q`` does, too."""
 
-    BINDINGS = [  # noqa: RUF012, Textual's way
-        ("k", "choose('keep')", "Keep training"),
-        ("s", "choose('stop')", "Stop"),
-        ("escape", "choose('stay')", "Stay"),
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("k", "answer('keep')", "Keep training"),
+        Binding("s", "answer('stop')", "Stop"),
+        Binding("escape,q", "answer('stay')", "Stay"),
     ]
 
-    def compose(self) -> ComposeResult:
-        with Vertical(id="question"):
-            yield Label("A training is under way.")
-            with Horizontal():
-                yield Button("Keep training (k)", id="keep", variant="primary")
-                yield Button("Stop, keep a checkpoint (s)", id="stop")
-                yield Button("Stay (esc)", id="stay")
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        choices: dict[str | None, Choice] = {"keep": "keep", "stop": "stop", "stay": "stay"}
-        self.action_choose(choices[event.button.id])
-
-    def action_choose(self, choice: Choice) -> None:
-        self.dismiss(choice)
+    def __init__(self) -> None:
+        super().__init__(
+            "A training is under way. It goes on without the dashboard if you let it.",
+            [
+                ("keep", "keep", "Keep training (k)"),
+                ("stop", "stop", "Stop, keep a checkpoint (s)"),
+                ("stay", "stay", "Stay (esc)"),
+            ],
+            safe="keep",
+        )
