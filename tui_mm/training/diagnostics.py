@@ -115,7 +115,8 @@ def _minibatch(trainer: Trainer) -> tuple[Tensor, Tensor]:
 
 def _activation(name: str, values: Tensor) -> ActivationStatistics:
     values = values.flatten()
-    finite = values[values.isfinite()]
+    good = values.isfinite()
+    finite = values if good.all() else values[good]
     high = max(1.0, float(finite.abs().max())) if len(finite) else 1.0
     counts = torch.histc(finite, BINS, -high, high)
     return ActivationStatistics(

@@ -102,7 +102,7 @@ class Trainer:
         return self.lr * lr_factor(self.config, self.step)
 
     def trial(self) -> tuple[LanguageModel, Optimizer]:
-        """Copies of the model and its optimizer, as they are, to see what a step would do; a counting model has none."""
+        """Copies of the model and its optimizer, as they are, to see what a step would do. Counting has none."""
         assert self._optimizer is not None
         model = copy.deepcopy(self.model)
         optimizer = make_optimizer(self.config, dict(model.named_parameters()))

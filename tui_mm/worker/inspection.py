@@ -123,8 +123,8 @@ def _alone(model: LanguageModel, ids: list[int]) -> Tensor:
 
 
 def _contexts_each(model: LanguageModel, kinds: int) -> int:
-    """How many contexts to average for one character, so that a training waits a tenth of a second or so."""
-    budget = min(1 << 16, (1 << 31) // max(1, model.parameter_count()), (1 << 25) // model.vocab_size)
+    """How many contexts to average for one character, so that a training waits for less than a tenth of a second."""
+    budget = min(1 << 14, (1 << 30) // max(1, model.parameter_count()), (1 << 25) // model.vocab_size)
     return max(8, min(_MOST_CONTEXTS, min(budget, (1 << 21) // model.block_size) // kinds))
 
 
