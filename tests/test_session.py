@@ -20,7 +20,7 @@ from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, create_run
 from tui_mm.runs.summary import summarize
 from tui_mm.training.devices import DeviceError
-from tui_mm.training.events import Event, Finished, StepBlock
+from tui_mm.training.events import Evaluation, Event, Finished, StepBlock
 from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
 from tui_mm.words import split_for
@@ -145,6 +145,37 @@ def test_dying_at_any_event_and_going_on_ends_with_the_same_bits(step: int, corp
         session.train(observe=die)
     assert cut.status() == "crashed"
     assert resumed(cut).train() is not None
+    assert_same(whole, cut)
+
+
+def test_what_was_evaluated_beyond_the_checkpoint_is_done_again_once(corpus: Corpus) -> None:
+    """Without a dev split nothing is ever best, so checkpoints are only those of stopping."""
+
+    class Death(BaseException):
+        pass
+
+    settings = config(dev_fraction=0.0)
+    whole, session = new_run(corpus, settings)
+    session.train()
+    cut, session = new_run(corpus, settings)
+    # stopped with step 40 done and its evaluation not, then killed after it, and once more from the start of a resume
+    for stop_at, die_at in ((40, None), (None, 60), (None, 40)):
+
+        def watch(event: Event, trainer: Trainer = session.trainer, die_at: int | None = die_at) -> None:
+            if isinstance(event, Evaluation) and event.step == die_at:
+                raise Death
+
+        def stop(trainer: Trainer = session.trainer, stop_at: int | None = stop_at) -> bool:
+            return trainer.step == stop_at
+
+        try:
+            session.train(should_stop=stop, observe=watch)
+            assert load_checkpoint(cut.checkpoint("last")).values["trainer"]["evaluated_at"] == 20
+        except Death:
+            with cut.store() as store:
+                assert store.last_snapshot() == die_at
+        session = resumed(cut)
+    assert session.train() is not None
     assert_same(whole, cut)
 
 
