@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from data.corpus import Corpus
 from models.mlp import MLP
 from tui_mm.config import RunConfig, make_config
+from tui_mm.training import diagnostics as diagnostics_module
 from tui_mm.training.diagnostics import BINS, Diagnostics, diagnose
 from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
@@ -147,6 +148,15 @@ def test_a_model_that_counts_has_none_and_says_so(corpus: Corpus) -> None:
     found = diagnose(trainer_of(make_config("bigram"), corpus)).as_json()
     assert found == {"step": 0, "activations": [], "parameters": [], "reason": found["reason"]}
     assert "counts" in found["reason"]
+
+
+def test_a_model_too_large_for_copies_is_left_alone(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(config(), corpus)
+    monkeypatch.setattr(diagnostics_module, "MOST_PARAMETERS", trainer.model.parameter_count())
+    assert diagnose(trainer).parameters
+    monkeypatch.setattr(diagnostics_module, "MOST_PARAMETERS", trainer.model.parameter_count() - 1)
+    monkeypatch.setattr(trainer, "trial", None)
+    assert "parameters" in diagnose(trainer).as_json()["reason"]
 
 
 def test_weights_that_are_not_numbers_give_none(corpus: Corpus) -> None:

@@ -18,6 +18,7 @@ from tui_mm.training.trainer import Trainer
 
 SATURATED = 0.97  # the lectures' bound: beyond it a tanh passes hardly any gradient
 BINS = 20
+MOST_PARAMETERS = 1 << 24  # a look takes five copies of them: 320 MiB
 MOST_ROWS = 4096  # of the minibatch looked at, whatever the training's is
 _SEED_OFFSET = 1 << 20  # far from the seeds of weights and samples
 
@@ -77,6 +78,10 @@ def diagnose(trainer: Trainer) -> Diagnostics:
     """The state of ``trainer`` as it is; touches neither it nor its random numbers."""
     if isinstance(trainer.model, CountingModel):
         return Diagnostics(trainer.step, reason="a model that counts has no layers and no gradients")
+    if trainer.model.parameter_count() > MOST_PARAMETERS:
+        return Diagnostics(
+            trainer.step, reason=f"a model of more than {MOST_PARAMETERS:,} parameters is not looked into"
+        )
     model, optimizer = trainer.trial()
     contexts, targets = _minibatch(trainer)
     with torch.no_grad():

@@ -44,7 +44,9 @@ class Inspector:
         if request.what not in ("embedding", "layers", "bigrams"):
             raise CommandError(f"inspect: {request.what!r} is not allowed; give one of embedding, layers, bigrams")
         if not _is_finite(trainer.model):
-            raise CommandError("inspect: this model's weights are not numbers: its training diverged; lower the rate")
+            raise CommandError(
+                "inspect: this model's weights are not numbers: its training diverged; train with a lower --lr"
+            )
         if request.what == "layers":
             return diagnose(trainer).as_json()
         if request.what == "embedding":
@@ -155,4 +157,4 @@ def _histories(tokens: NDArray[Any], ids: list[int], most: int, block_size: int)
 
 
 def _is_finite(model: LanguageModel) -> bool:
-    return all(bool(p.isfinite().all()) for p in model.parameters())
+    return all(bool(p.detach().sum().isfinite()) for p in model.parameters())  # no copy, whatever the size
