@@ -63,6 +63,14 @@ class LanguageModel(nn.Module, ABC):
         started = F.pad(histories, (1, 0), value=BOUNDARY)[:, -self.block_size :]
         return torch.as_tensor(self(started)[:, -1])
 
+    def embedding_table(self) -> Tensor | None:
+        """The vector of every id, (V, d); None for a model that embeds nothing."""
+        return None
+
+    def activations(self, contexts: Tensor) -> dict[str, Tensor]:
+        """Hidden layers on the way to the logits, by name, for looking at; contexts as ``forward`` takes them."""
+        return {}
+
     def parameter_count(self) -> int:
         """Numbers that are learnt."""
         return sum(p.numel() for p in self.parameters())

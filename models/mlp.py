@@ -64,7 +64,15 @@ class MLP(LanguageModel):
         self.W2.mul_(0.01)
         self.b2.zero_()
 
-    def forward(self, contexts: Tensor) -> Tensor:
+    def _hidden(self, contexts: Tensor) -> Tensor:
         emb = F.embedding(contexts, self.C).flatten(1)  # (rows, block_size * embedding)
-        h = torch.tanh(torch.addmm(self.b1, emb, self.W1))  # (rows, hidden)
-        return torch.addmm(self.b2, h, self.W2)  # (rows, vocab_size)
+        return torch.tanh(torch.addmm(self.b1, emb, self.W1))  # (rows, hidden)
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        return torch.addmm(self.b2, self._hidden(contexts), self.W2)  # (rows, vocab_size)
+
+    def embedding_table(self) -> Tensor:
+        return self.C
+
+    def activations(self, contexts: Tensor) -> dict[str, Tensor]:
+        return {"tanh": self._hidden(contexts)}

@@ -7,7 +7,7 @@ One generator is drawn on for one character after another and one name after ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -119,6 +119,26 @@ def sample(
         model.train(was_training)
 
 
+def sample_each(
+    model: LanguageModel, seeds: Sequence[int], *, prefix: Sequence[int] = (), config: SamplingConfig | None = None
+) -> list[Sample]:
+    """One name for each seed, from a generator of its own: what ``sample`` gives for one name with that generator.
+
+    So the same seeds show how the same names come to be while a model learns.
+    """
+    config = config or SamplingConfig()
+    most = max(0, config.max_length - len(prefix)) + 1
+    draws = torch.empty(len(seeds), most, dtype=torch.float64)
+    for row, seed in zip(draws, seeds, strict=True):
+        row.uniform_(generator=Generator().manual_seed(seed))
+    was_training = model.training
+    model.eval()
+    try:
+        return _draw(model, len(seeds), lambda names, step: draws[names, step], prefix, config)
+    finally:
+        model.train(was_training)
+
+
 def _candidates(
     model: LanguageModel,
     starts: int,
@@ -128,18 +148,35 @@ def _candidates(
     config: SamplingConfig,
 ) -> tuple[list[Sample], Tensor]:
     """A name begun at each of the first ``starts`` places of the stream, and the stream, drawn on as far as needed."""
-    drawn: list[list[int]] = [[] for _ in range(starts)]
-    chances: list[list[float]] = [[] for _ in range(starts)]
-    ended = [False] * starts
-    active = torch.arange(starts)
-    histories = torch.tensor([list(prefix)] * starts, dtype=torch.int64).view(starts, len(prefix))
-    for step in range(max(0, config.max_length - len(prefix)) + 1):
+
+    def from_stream(names: Tensor, step: int) -> Tensor:
+        nonlocal stream
         missing = starts + step - len(stream)
         if missing > 0:
             stream = torch.cat((stream, torch.rand(missing, dtype=torch.float64, generator=generator)))
+        return stream[names + step]
+
+    names = _draw(model, starts, from_stream, prefix, config)
+    return names, stream
+
+
+def _draw(
+    model: LanguageModel,
+    count: int,
+    uniform: Callable[[Tensor, int], Tensor],
+    prefix: Sequence[int],
+    config: SamplingConfig,
+) -> list[Sample]:
+    """``count`` names as one batch; ``uniform`` gives the numbers in [0, 1) by which names (n,) go on: (n,)."""
+    drawn: list[list[int]] = [[] for _ in range(count)]
+    chances: list[list[float]] = [[] for _ in range(count)]
+    ended = [False] * count
+    active = torch.arange(count)
+    histories = torch.tensor([list(prefix)] * count, dtype=torch.int64).view(count, len(prefix))
+    for step in range(max(0, config.max_length - len(prefix)) + 1):
         probabilities = next_distribution(model, histories, config)
         cumulative = probabilities.cumsum(1)
-        u = stream[active + step, None] * cumulative[:, -1:]  # normalised: rounding leaves sums near 1
+        u = uniform(active, step)[:, None] * cumulative[:, -1:]  # normalised: rounding leaves sums near 1
         token = torch.searchsorted(cumulative, u, right=True).clamp_(max=model.vocab_size - 1)
         chance = probabilities.gather(1, token)
         going = token[:, 0] != BOUNDARY
@@ -156,9 +193,7 @@ def _candidates(
         if at_limit or not len(active):
             break
         histories = torch.cat((histories, token), 1)[going]
-    return [
-        Sample((*prefix, *tokens), tuple(ps), end) for tokens, ps, end in zip(drawn, chances, ended, strict=True)
-    ], stream
+    return [Sample((*prefix, *tokens), tuple(ps), end) for tokens, ps, end in zip(drawn, chances, ended, strict=True)]
 
 
 def _device_of(model: LanguageModel) -> torch.device:

@@ -240,6 +240,26 @@ def test_a_sequence_model_sees_nothing_of_what_is_to_come(splits: Splits) -> Non
         assert not torch.allclose(model(changed)[:, position + 1 :], logits[:, position + 1 :])
 
 
+@torch.no_grad()
+def test_what_there_is_to_look_at_fits_the_model(model: LanguageModel, splits: Splits) -> None:
+    contexts, _ = Rows(splits.dev, model, CPU).take(torch.arange(3))
+    for values in model.activations(contexts).values():
+        assert len(values) == 3
+    table = model.embedding_table()
+    assert table is None or table.shape[0] == model.vocab_size
+
+
+@torch.no_grad()
+def test_the_mlp_shows_its_embedding_and_its_tanh(splits: Splits) -> None:
+    model = make_mlp(splits)
+    contexts = torch.tensor([[0, 0, 0, 1, 2, 3]])
+    assert model.embedding_table() is model.C
+    (hidden,) = model.activations(contexts).values()
+    assert list(model.activations(contexts)) == ["tanh"]
+    assert torch.equal(hidden, torch.tanh(torch.addmm(model.b1, model.C[contexts].flatten(1), model.W1)))
+    assert torch.equal(model(contexts), torch.addmm(model.b2, hidden, model.W2))
+
+
 def test_parameters_are_counted(splits: Splits) -> None:
     size = len(splits.vocabulary)
     gru = 3 * 8 * (5 + 8 + 2)

@@ -17,7 +17,7 @@ from models import sampling as sampling_module
 from models.base import BOUNDARY, LanguageModel
 from models.mlp import MLP, MLPConfig
 from models.ngram import Bigram, BigramConfig
-from models.sampling import Sample, SamplingConfig, SamplingError, next_distribution, sample
+from models.sampling import Sample, SamplingConfig, SamplingError, next_distribution, sample, sample_each
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=60)
 EMPTY = torch.empty(1, 0, dtype=torch.int64)
@@ -279,6 +279,27 @@ def test_the_same_seed_gives_the_same_names_and_another_others() -> None:
     model = random_bigram(2)
     assert draw(model, 20, seed=5) == draw(model, 20, seed=5)
     assert draw(model, 20, seed=5) != draw(model, 20, seed=6)
+
+
+@REPEATABLE
+@given(st.lists(SEEDS, max_size=5), st.sampled_from([(), (1,), (2, 1)]), st.sampled_from([1, 2, 30]))
+def test_a_name_for_each_seed_is_the_one_of_a_generator_of_its_own(
+    seeds: list[int], prefix: tuple[int, ...], limit: int
+) -> None:
+    model, config = random_bigram(3), SamplingConfig(max_length=limit)
+    alone = [sample(model, 1, generator=Generator().manual_seed(s), prefix=prefix, config=config)[0] for s in seeds]
+    together = sample_each(model, seeds, prefix=prefix, config=config)
+    assert [(n.tokens, n.ended) for n in together] == [(n.tokens, n.ended) for n in alone]
+    assert [n.probabilities for n in together] == [n.probabilities for n in alone]
+
+
+def test_a_name_for_each_seed_leaves_the_global_generator_and_the_mode() -> None:
+    model = MLP(MLPConfig(6, 3, 2, 8), Generator().manual_seed(1)).train()
+    before = torch.get_rng_state()
+    names = [name.tokens for name in sample_each(model, [1, 2, 3, 1])]
+    assert names[0] == names[3] != names[1]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert model.training
 
 
 def test_no_names_are_no_names() -> None:

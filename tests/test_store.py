@@ -81,6 +81,58 @@ def test_samples_replace_those_of_their_step(store: RunStore) -> None:
     assert store.samples(3) == [SampleRow("earlier", None)]
 
 
+def test_snapshots_come_back_by_kind_and_in_order(store: RunStore) -> None:
+    assert store.last_snapshot() is None
+    for step in (0, 20, 9):
+        store.add_snapshot(step, "names", ["é", str(step)])
+    store.add_snapshot(30, "layers", {"a": None})
+    assert store.snapshots("names") == [(0, ["é", "0"]), (9, ["é", "9"]), (20, ["é", "20"])]
+    assert store.snapshots("names", after_step=9) == [(20, ["é", "20"])]
+    assert store.snapshots("layers") == [(30, {"a": None})]
+    assert store.last_snapshot() == 30
+    with pytest.raises(RunError, match="UNIQUE"):
+        store.add_snapshot(9, "names", [])
+    with pytest.raises(ValueError, match="JSON"):
+        store.add_snapshot(10, "names", [math.nan])
+
+
+def test_snapshots_are_truncated_with_the_evaluations(store: RunStore) -> None:
+    for step in (0, 20, 40):
+        store.add_snapshot(step, "names", [])
+    store.truncate(step=40, evaluated_at=20)  # stopped before the evaluation that comes after step 40
+    assert [step for step, _ in store.snapshots("names")] == [0, 20]
+    store.truncate(0, -1)
+    assert store.snapshots("names") == []
+
+
+def test_a_store_of_version_1_is_gone_on_with(store: RunStore) -> None:
+    store.add_losses(chunk(1, 4))
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        db.execute("DROP TABLE snapshots")
+        db.execute("PRAGMA user_version=1")
+    with RunStore(store.path) as first, RunStore(store.path) as second:
+        first.add_snapshot(2, "names", ["a"])
+        assert second.snapshots("names") == [(2, ["a"])]
+        assert len(second.losses()) == 4
+    with sqlite3.connect(store.path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_outdated_commands_are_the_answered_ones_beyond_the_newest(store: RunStore) -> None:
+    numbers = [store.put_command("me", "pause", {}) for _ in range(210)]
+    for number in numbers:
+        if number not in (3, 7):
+            store.answer_command(number, {"n": number})
+    assert store.outdated_commands() == [n for n in numbers[:10] if n not in (3, 7)]
+    store.delete_commands(store.outdated_commands())
+    assert [row.id for row in store.open_commands()] == [3, 7]
+    assert store.answer(numbers[10]) == {"n": numbers[10]}
+    assert store.outdated_commands() == []
+    with pytest.raises(RunError, match="no command 1"):
+        store.answer(1)
+
+
 def test_events_come_in_order(store: RunStore) -> None:
     store.add_event(1, "a", "one")
     store.add_event(2, "b", "two")

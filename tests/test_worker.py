@@ -15,10 +15,13 @@ import pytest
 from data.corpus import Corpus
 from tui_mm.config import RunConfig, make_config
 from tui_mm.runs.checkpoints import load_checkpoint
-from tui_mm.runs.home import Home
+from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, create_run
 from tui_mm.worker import protocol as ask
+from tui_mm.worker import server as server_module
 from tui_mm.worker.client import WorkerClient, WorkerGoneError
+from tui_mm.worker.loading import resume_trainer
+from tui_mm.worker.session import training_session
 
 PATIENCE_S = 60.0
 LONG = 10_000_000
@@ -244,6 +247,68 @@ def test_what_is_refused_says_why_and_the_training_goes_on(corpus: Corpus) -> No
             await until(lambda: steps_of(run) > reached)
 
     asyncio.run(scenario())
+
+
+def test_hyperparameters_change_before_the_training_and_the_model_is_looked_into(corpus: Corpus) -> None:
+    async def scenario() -> None:
+        plain, changed = new_run(corpus, hidden=24, lr=0.02), new_run(corpus)
+        async with worker_of(plain) as client:
+            await client.ask(ask.Start())
+            await finished(plain)
+        async with worker_of(changed) as client:
+            before = await client.ask(ask.Inspect("layers"))
+            sweeping = client.send(ask.Sweep(points=3000))
+            with pytest.raises(ask.CommandError, match="sweep is under way"):
+                await client.ask(ask.Configure({"hidden": 24}))
+            await until(lambda: client.answer(sweeping))
+            with pytest.raises(ask.CommandError, match="hidden"):
+                await client.ask(ask.Configure({"hidden": -1}))
+            with pytest.raises(ask.CommandError, match="max_words"):
+                await client.ask(ask.Configure({"max_words": 3}))
+            answer = await client.ask(ask.Configure(plain.config().model_dump()))
+            after = await client.ask(ask.Inspect("layers"))
+            assert [p["shape"] for p in before["parameters"]] != [p["shape"] for p in after["parameters"]]
+            assert answer["parameters"] == sum(math.prod(p["shape"]) for p in after["parameters"])
+            client.send(ask.Start())
+            with pytest.raises(ask.CommandError, match="trained"):
+                await client.ask(ask.Configure({"lr": 0.1}))
+            for what in ("embedding", "layers", "bigrams"):
+                assert (await client.ask(ask.Inspect(what)))["step"] >= 0
+            await finished(changed)
+            assert (await client.ask(ask.Inspect("bigrams", average=True)))["step"] == 400
+        assert same(plain, changed)
+
+    asyncio.run(scenario())
+
+
+class _Absent:
+    """A viewer that is not waited for."""
+
+    gone = True
+
+    def wait(self, seconds: float) -> None:
+        pass
+
+
+def test_old_answers_are_deleted_once_whoever_asked_has_had_the_time_to_read_them(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_TIDY_SECONDS", 0.0)
+    run = new_run(corpus)
+    trainer, splits = resume_trainer(run)
+    with training_session(run, trainer, splits) as session, run.store() as viewer:
+        server = server_module.Server(session, _Absent())  # type: ignore[arg-type]
+        early = viewer.put_command("me", "evaluate", {})
+        for _ in range(300):
+            viewer.put_command("me", "pause", {})
+        server.serve()
+        assert viewer.answer(early) is not None, "answered just now, though 300 commands came since"
+        last = viewer.put_command("me", "pause", {})
+        server.serve()
+        with pytest.raises(RunError, match=f"no command {early}"):
+            viewer.answer(early)
+        assert viewer.answer(last) is not None
+        assert viewer.answer(last - 199) is not None
 
 
 def test_two_viewers_command_one_worker(corpus: Corpus) -> None:

@@ -1,4 +1,4 @@
-"""The store of one run: configuration, every step's loss, evaluations, samples, events and commands, in SQLite.
+"""The store of one run: configuration, losses, evaluations, samples, snapshots, events and commands, in SQLite.
 
 One process trains and writes, any number read and put commands into its inbox. Losses are packed, a row a tenth of a
 second and not a row a step. WAL with synchronous=NORMAL: what is committed survives the death of the process, and a
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tui_mm.runs.home import RunError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 5.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -51,6 +51,12 @@ CREATE TABLE events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL
 );
 """
+_SNAPSHOTS = """
+CREATE TABLE IF NOT EXISTS snapshots (                                              -- since version 2
+    step INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (kind, step)
+);
+"""
+_KEPT_COMMANDS = 200  # the newest, answered or not
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +116,11 @@ class RunStore:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             if create:
-                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+                self._make(_SCHEMA + _SNAPSHOTS)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 1:
+                self._make(_SNAPSHOTS)
+                version = SCHEMA_VERSION
         except (sqlite3.DatabaseError, OSError) as error:
             raise RunError(
                 f"{path}: cannot be opened as a run store ({error}); the file is damaged or locked"
@@ -122,6 +131,9 @@ class RunStore:
                 f"{path}: is a run store of version {version}; this program reads version {SCHEMA_VERSION}, "
                 "upgrade makemore-tui or train anew"
             )
+
+    def _make(self, tables: str) -> None:
+        self._db.executescript(f"BEGIN IMMEDIATE; {tables} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 
     def __enter__(self) -> RunStore:
         return self
@@ -214,6 +226,10 @@ class RunStore:
             "INSERT INTO events (time, step, kind, message) VALUES (?, ?, ?, ?)", (time.time(), step, kind, message)
         )
 
+    def add_snapshot(self, step: int, kind: str, value: Any) -> None:
+        """Something to look at later, as JSON without NaN; one of a kind at a step."""
+        self._run("INSERT INTO snapshots VALUES (?, ?, ?)", (step, kind, json.dumps(value, allow_nan=False)))
+
     def sync(self) -> None:
         """Bring all that is committed to the disk, so that no checkpoint is ever ahead of the store."""
         self._run("PRAGMA wal_checkpoint(PASSIVE)")
@@ -234,6 +250,7 @@ class RunStore:
             self._run("DELETE FROM losses WHERE first_step > ?", (step,))
             self._run("DELETE FROM evaluations WHERE step > ?", (evaluated_at,))
             self._run("DELETE FROM samples WHERE step > ?", (step,))
+            self._run("DELETE FROM snapshots WHERE step > ?", (evaluated_at,))  # they come with evaluations
 
     # -- commands
 
@@ -256,6 +273,19 @@ class RunStore:
 
     def answer_command(self, command: int, answer: Mapping[str, Any]) -> None:
         self._run("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(dict(answer)), command))
+
+    def outdated_commands(self) -> list[int]:
+        """Those that are answered and not among the newest."""
+        rows = self._run(
+            "SELECT id FROM commands WHERE id <= (SELECT max(id) FROM commands) - ? AND answer IS NOT NULL",
+            (_KEPT_COMMANDS,),
+        )
+        return [int(id) for (id,) in rows]
+
+    def delete_commands(self, commands: Sequence[int]) -> None:
+        if commands:
+            with self.transaction():
+                self._run_many("DELETE FROM commands WHERE id = ?", [(id,) for id in commands])
 
     def answer(self, command: int) -> dict[str, Any] | None:
         """What was answered; None while nothing was. Raises RunError for a number that was never given."""
@@ -334,6 +364,17 @@ class RunStore:
             (step,),
         )
         return [SampleRow(text, seen_in) for text, seen_in in rows]
+
+    def snapshots(self, kind: str, after_step: int = -1) -> list[tuple[int, Any]]:
+        """(step, value) of a kind, in order, from after a step on."""
+        rows = self._run(
+            "SELECT step, data FROM snapshots WHERE kind = ? AND step > ? ORDER BY step", (kind, after_step)
+        )
+        return [(step, self._value(data)) for step, data in rows]
+
+    def last_snapshot(self) -> int | None:
+        """The step of the last one of any kind."""
+        return self._run("SELECT max(step) FROM snapshots")[0][0]  # type: ignore[no-any-return]
 
     def events(self, after: int = 0) -> list[EventRow]:
         rows = self._run("SELECT time, step, kind, message FROM events WHERE id > ? ORDER BY id", (after,))

@@ -6,6 +6,7 @@ event), stop (by closing the iterator), take the state for a checkpoint, or chan
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from torch import Generator, Tensor
 from models.base import CountingModel, LanguageModel
 from tui_mm.config import RunConfig
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, TrainerState, Warned
-from tui_mm.training.optimizers import make_optimizer
+from tui_mm.training.optimizers import Optimizer, make_optimizer
 from tui_mm.training.rows import Rows, partial_losses
 from tui_mm.training.schedules import lr_factor
 
@@ -99,6 +100,14 @@ class Trainer:
 
     def current_lr(self) -> float:
         return self.lr * lr_factor(self.config, self.step)
+
+    def trial(self) -> tuple[LanguageModel, Optimizer]:
+        """Copies of the model and its optimizer, as they are, to see what a step would do. Counting has none."""
+        assert self._optimizer is not None
+        model = copy.deepcopy(self.model)
+        optimizer = make_optimizer(self.config, dict(model.named_parameters()))
+        optimizer.load(self._optimizer.tensors())
+        return model, optimizer
 
     # -- training
 

@@ -20,6 +20,8 @@ from tui_mm.worker.protocol import Command, CommandError
 
 _POLL_SECONDS = 0.01
 _LOG = "worker.log"
+_LOG_BYTES = 1 << 16  # read at once
+_LINE_CHARACTERS = 1000
 
 
 class WorkerGoneError(RunError):
@@ -34,6 +36,8 @@ class WorkerClient:
         self._sender = sender or f"viewer {os.getpid()}"
         self._store = run.store()
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_at = self._log_size()  # up to where ``new_lines`` has read
+        self._begun_line = b""
 
     @property
     def log(self) -> Path:
@@ -74,6 +78,31 @@ class WorkerClient:
                 return file.read().decode("utf-8", "replace").splitlines()[-count:]
         except FileNotFoundError:
             return []
+
+    def new_lines(self) -> list[str]:
+        """What the worker's log has beyond what was read, from when this client was made on: whole lines, cut to
+        1,000 characters. A long log comes in parts, call by call."""
+        size = self._log_size()
+        if size < self._log_at:  # another file, or cut
+            self._log_at, self._begun_line = 0, b""
+        if size == self._log_at:
+            return []
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self._log_at)
+                found = file.read(_LOG_BYTES)
+        except OSError:
+            return []
+        self._log_at += len(found)
+        *lines, begun = (self._begun_line + found).split(b"\n")
+        self._begun_line = begun[: 4 * _LINE_CHARACTERS]  # a character takes 4 bytes at most
+        return [line.decode("utf-8", "replace").rstrip("\r")[:_LINE_CHARACTERS] for line in lines]
+
+    def _log_size(self) -> int:
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
 
     def send(self, command: Command) -> int:
         """Put a command into the inbox; returns the number to ask ``answer`` with."""

@@ -50,9 +50,11 @@ def resume_trainer(run: Run, device: str | None = None) -> tuple[Trainer, Splits
     """A trainer for a run that exists, on the device and the threads it had (unless another device is asked for):
     with others the result would be the same only up to rounding."""
     with run.store() as store:
-        threads, before = store.get("threads", 0), store.get("device")
+        threads, before = store.get("threads"), store.get("device")
     config = run.config()
-    placed = config.model_copy(update={"device": device or before or config.device, "threads": threads})
+    placed = config.model_copy(
+        update={"device": device or before or config.device, "threads": threads or config.threads}
+    )
     splits = run.splits()
     trainer = build_trainer(placed, splits)
     trainer.config = config

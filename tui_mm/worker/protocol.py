@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 
@@ -90,8 +90,29 @@ class Checkpoint(Command):
     kind = "checkpoint"
 
 
+@dataclass(frozen=True)
+class Inspect(Command):
+    """A look into the model: its ``embedding``, ``layers`` or ``bigrams``, of so many of the most frequent characters.
+
+    average: bigrams as the mean prediction after training contexts that end in a character, not after it alone
+    """
+
+    kind = "inspect"
+    what: str = "embedding"
+    characters: int = 64
+    average: bool = False
+
+
+@dataclass(frozen=True)
+class Configure(Command):
+    """Other hyperparameters, by name, for a run that was never trained; its words and their split stay."""
+
+    kind = "configure"
+    values: dict[str, Any] = field(default_factory=dict)
+
+
 COMMANDS: dict[str, type[Command]] = {
-    c.kind: c for c in (Start, Pause, Step, Stop, SetLr, Sample, Evaluate, Sweep, Checkpoint)
+    c.kind: c for c in (Start, Pause, Step, Stop, SetLr, Sample, Evaluate, Sweep, Checkpoint, Inspect, Configure)
 }
 
 
@@ -105,6 +126,7 @@ def parse(name: str, arguments: Any) -> Command:
         raise CommandError(f"{name}: takes {', '.join(defaults) or 'no arguments'}")
     for key, value in arguments.items():
         wanted = type(defaults[key])
-        if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
+        allowed = (int, float) if wanted is float else wanted
+        if isinstance(value, bool) is not (wanted is bool) or not isinstance(value, allowed):  # a bool is an int
             raise CommandError(f"{name}: {key} {value!r} is not allowed; give {wanted.__name__}")
     return kind(**arguments)

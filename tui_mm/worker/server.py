@@ -11,6 +11,7 @@ import os
 import select
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,15 +24,18 @@ from data.vocabulary import VocabularyError
 from models.sampling import SamplingConfig, SamplingError, next_distribution, sample
 from tui_mm.config import ConfigError
 from tui_mm.runs.home import RunError
+from tui_mm.training.devices import DeviceError
 from tui_mm.training.lr_range import SweepBlock, lecture_exponents, lr_range_test
 from tui_mm.training.rows import mean_loss
 from tui_mm.training.setup import build_model
+from tui_mm.training.trainer import Trainer
 from tui_mm.worker import protocol as ask
 from tui_mm.worker.session import TrainingSession
 
 MAX_SAMPLES = 1000
 _WAIT_SECONDS = 0.02  # between looks into the inbox while there is nothing to do
-_USER_ERRORS = (ask.CommandError, ConfigError, SamplingError, VocabularyError, RunError)
+_TIDY_SECONDS = 60.0  # what was answered stands at least so long, however many commands follow
+_USER_ERRORS = (ask.CommandError, ConfigError, DeviceError, SamplingError, VocabularyError, RunError)
 
 
 class Viewer:
@@ -66,7 +70,6 @@ class Server:
     ) -> None:
         self._session = session
         self._told_to_stop = told_to_stop
-        self._trainer = session.trainer
         self._store = session.store
         self._viewer = viewer
         self._running = False
@@ -78,6 +81,12 @@ class Server:
         self._seen = -1
         self._sweep: _RunningSweep | None = None
         self._index: WordIndex | None = None
+        self._outdated: list[int] = []  # commands to be deleted at the next tidying
+        self._tidied = time.monotonic()
+
+    @property
+    def _trainer(self) -> Trainer:
+        return self._session.trainer
 
     def serve(self) -> None:
         """Returns when there is no training, no sweep and no viewer."""
@@ -151,6 +160,15 @@ class Server:
                 answer = {"error": f"{type(error).__name__}: {error}; see worker.log"}
             if answer is not None:
                 self._store.answer_command(row.id, answer)
+        if time.monotonic() - self._tidied >= _TIDY_SECONDS:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Delete the old commands that had been answered at the last tidying, so that whoever waits has had the time
+        to read, and note those for the next."""
+        self._store.delete_commands(self._outdated)
+        self._outdated = self._store.outdated_commands()
+        self._tidied = time.monotonic()
 
     def _carry_out(self, number: int, command: ask.Command) -> dict[str, Any] | None:
         """The answer, or None if it comes later."""
@@ -163,6 +181,8 @@ class Server:
             ask.Sample: self._sample,
             ask.Evaluate: self._evaluate,
             ask.Checkpoint: lambda _: self._checkpoint(),
+            ask.Inspect: lambda command: self._session.inspector.answer(self._trainer, command),
+            ask.Configure: self._configure,
         }
         if isinstance(command, ask.Sweep):
             self._begin_sweep(number, command)
@@ -220,6 +240,14 @@ class Server:
         self._checkpoint()
         self._event("lr", f"lr {command.lr:g} from step {self._trainer.step + 1:,} on")
         return {"lr": command.lr}
+
+    def _configure(self, command: ask.Configure) -> dict[str, Any]:
+        if self._sweep is not None:
+            raise ask.CommandError("configure: a sweep is under way; wait for it")
+        if self._running:
+            raise ask.CommandError("configure: the run is being trained; begin a new one")
+        self._session.configure(command.values)
+        return {"parameters": self._trainer.model.parameter_count()}
 
     def _checkpoint(self) -> dict[str, Any]:
         self._recover()

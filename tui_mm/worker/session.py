@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,16 +17,21 @@ import torch
 from data.lookup import WordIndex
 from data.splits import Splits
 from models.sampling import sample
+from tui_mm.config import ConfigError, RunConfig, group_of, validate
 from tui_mm.runs.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from tui_mm.runs.home import RunError
 from tui_mm.runs.run import Run, Which
 from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore, SampleRow
 from tui_mm.training.events import Evaluation, Event, Finished, StepBlock, TrainerState, Warned
+from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
+from tui_mm.words import model_facts
+from tui_mm.worker.inspection import Inspector
 
 FLUSH_SECONDS = 0.1
 CHECKPOINT_SECONDS = 10.0
 SAMPLES = 20
+SNAPSHOT_NAMES = 10
 SAMPLE_SEED_OFFSET = 10  # the lecture samples from a generator seeded with 2147483647 + 10
 
 
@@ -41,6 +46,7 @@ class TrainingSession:
         self.trainer = trainer
         self.splits = splits
         self.store = store
+        self.inspector = Inspector(splits)
         self._pending: list[StepBlock] = []
         self._flushed = time.monotonic()
         self._checkpointed = time.monotonic()
@@ -99,6 +105,29 @@ class TrainingSession:
             self.store.truncate(0, -1)
         self._pending.clear()
 
+    def configure(self, values: Mapping[str, Any]) -> None:
+        """Other hyperparameters for a run on which nothing was trained: from here on as if it was made with them.
+
+        Raises RunError for a run that was trained, ConfigError or DeviceError for a value; nothing has changed then.
+        """
+        if self.trainer.step or self.store.get("status") != "created" or self.store.last_chunk() is not None:
+            raise RunError(f"run {self.run.id}: was trained already; begin a new run with other hyperparameters")
+        before, fields = self.trainer.config, RunConfig.model_fields
+        config = validate(before.model_dump() | dict(values))
+        changed = [name for name in fields if getattr(config, name) != getattr(before, name)]
+        for name in changed:
+            if group_of(fields[name]) == "Data":
+                raise ConfigError(f"{name}: is of the words of run {self.run.id}; begin a new run to change it")
+        trainer = build_trainer(config, self.splits)
+        for which in ("best", "last"):
+            self.run.checkpoint(which).unlink(missing_ok=True)  # asked for before the training: of another model
+        with self.store.transaction():
+            self.store.set(config=config.model_dump(), model=model_facts(config, self.splits.vocabulary))
+            if changed:
+                news = ", ".join(f"{name} {getattr(config, name)}" for name in changed)
+                self.store.add_event(0, "configured", f"configured: {news}")
+        self.trainer = trainer
+
     def _begin(self) -> None:
         step, device = self.trainer.step, self.trainer.device
         verb = "resumed" if step else "started"
@@ -131,7 +160,8 @@ class TrainingSession:
             self.store.add_event(event.step, event.kind, event.message)
 
     def flush(self, evaluation: Evaluation | None = None) -> None:
-        """Bring the steps done so far into the self.store."""
+        """Bring the steps done so far into the store, and with an evaluation what is kept of the model then."""
+        snapshots = self._snapshots() if evaluation else []
         with self.store.transaction():
             if self._pending:
                 last = self._pending[-1]
@@ -141,8 +171,18 @@ class TrainingSession:
             if evaluation:
                 e = evaluation
                 self.store.add_evaluation(EvaluationRow(e.step, e.train, e.dev, e.is_best, e.seconds))
+                for kind, value in snapshots:
+                    self.store.add_snapshot(e.step, kind, value)
         self._pending.clear()
         self._flushed = time.monotonic()
+
+    def _snapshots(self) -> list[tuple[str, Any]]:
+        """By kind, if it is time for them. Each name has a seed of its own: one sees the same names come to be."""
+        step, last = self.trainer.step, self.store.last_snapshot()
+        if not is_snapshot_due(step, last, self.trainer.total_steps):
+            return []
+        first = self.trainer.config.seed + SAMPLE_SEED_OFFSET
+        return self.inspector.snapshots(self.trainer, [(first + i) % (1 << 63) for i in range(SNAPSHOT_NAMES)])
 
     def checkpoint(self, which: Which) -> None:
         """Keep the trainer's state; the steps before it must have been flushed."""
@@ -178,6 +218,15 @@ class TrainingSession:
         index = WordIndex(self.splits)
         texts = [self.splits.vocabulary.decode(name.tokens) for name in names]
         return [SampleRow(text, index.find(text)) for text in texts]
+
+
+def is_snapshot_due(step: int, last: int | None, total: int) -> bool:
+    """Whether an evaluation after ``step`` of ``total`` updates is kept to be looked at, if the last kept was at
+    ``last``: the first, the final one, and between them those a 64th of the whole or a 20th of the way further on.
+    That is at most some hundreds, dense at the start, where most happens; it is the same again after a resume."""
+    if last is None or step == total:
+        return True
+    return step - last >= min(total / 64, last / 20)
 
 
 @contextmanager
