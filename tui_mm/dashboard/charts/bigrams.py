@@ -129,7 +129,9 @@ def heat_maps(
             pieces.append((" " * _GAP, PLAIN))
         lines.append(line(pieces))
     lines.append(line([(fit(_whole(below, look.width), look.width, ascii_only=look.ascii_only).rstrip(), PLAIN)]))
-    lines.append(line([(fit(_legend(tables, look.ascii_only), look.width).rstrip(), muted)]))
+    lines.append(
+        line([(fit(_legend(tables, look.ascii_only), look.width, ascii_only=look.ascii_only).rstrip(), muted)])
+    )
     for row in lines:
         row.rstrip()
         row.truncate(look.width)

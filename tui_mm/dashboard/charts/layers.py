@@ -18,7 +18,7 @@ from tui_mm.dashboard.charts.look import Look
 from tui_mm.text import printable
 
 GOOD = -3.0
-"""log10 of update:data that the lecture calls about right."""
+"""log10 of update:data (``update_ratio``) that the lecture calls about right."""
 
 FAST, SLOW = -2.0, -4.5
 _UPDATE = "log10 update"
@@ -31,18 +31,12 @@ HINTS = (
 
 _BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " _.-:=+*#"
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
-_LEAST = -9.0  # an update ratio below it is drawn there
+_LEAST, _MOST = -9.0, 3.0  # an update ratio beyond them is drawn there
 
 
 def finite(value: Any) -> float | None:
     """A number that can be drawn; None for None, NaN and infinity."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-def log_ratio(parameter: Mapping[str, Any]) -> float | None:
-    """log10 of the update:data ratio; None where nothing was updated."""
-    ratio = finite(parameter.get("update_ratio"))
-    return math.log10(ratio) if ratio is not None and ratio > 0 else None
 
 
 def speed_mark(ratio: float | None) -> str:
@@ -91,7 +85,7 @@ def activation_lines(activations: Sequence[Mapping[str, Any]], look: Look) -> li
 
 def parameter_lines(parameters: Sequence[Mapping[str, Any]], look: Look) -> list[Text]:
     """A heading and a line each; the least telling columns go first where it is narrow."""
-    ratios = [log_ratio(p) for p in parameters]
+    ratios = [finite(p.get("update_ratio")) for p in parameters]
     columns: dict[str, list[str]] = {
         "name": [str(p.get("name", "")) for p in parameters],
         "shape": ["x".join(str(n) for n in p.get("shape") or []) for p in parameters],
@@ -135,12 +129,12 @@ def ratio_chart(history: Sequence[tuple[int, Sequence[Mapping[str, Any]]]], look
     points: dict[str, list[tuple[int, float]]] = {}
     for step, parameters in history:
         for parameter in parameters:
-            name, ratio = str(parameter.get("name", "")), log_ratio(parameter)
+            name, ratio = str(parameter.get("name", "")), finite(parameter.get("update_ratio"))
             if name not in points:
                 names.append(name)
             points.setdefault(name, [])
             if ratio is not None:
-                points[name].append((step, max(_LEAST, ratio)))
+                points[name].append((step, min(_MOST, max(_LEAST, ratio))))
     levels = [y for series in points.values() for _, y in series]
     if not levels:
         return "no update ratios yet: they come with the evaluations of a training"
