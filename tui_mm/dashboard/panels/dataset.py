@@ -2,77 +2,89 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from data.statistics import Statistics
-from data.vocabulary import BOUNDARY, Vocabulary
+from tui_mm.dashboard.charts.words import describe_words
 from tui_mm.dashboard.panels.base import Panel
-from tui_mm.dashboard.state import Words
+from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
 
-_BAR = "▁▂▃▄▅▆▇█"
-_ASCII_BAR = "_.-:=+*#"
+_MAX_BLOCK = 16
 
 
 class DatasetPanel(Panel):
-    """Filled as soon as the words are read, before torch is there."""
+    """Filled as soon as the words are read, before torch is there. Keeps which word is walked through, and how."""
 
+    DEFAULT_CSS = """
+    DatasetPanel VerticalScroll { scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+    DatasetPanel Static { width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
     NAME = "dataset"
     TITLE = "Dataset"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "word(1)", "next word", id="dataset_next", tooltip="Walk through the next word"),
+        Binding("left", "word(-1)", "word before", show=False, id="dataset_previous", tooltip="The word before"),
+        Binding("plus,equals_sign", "block(1)", "block", key_display="+", id="dataset_more",
+                tooltip="A longer context in the walk; the configuration stays as it is"),
+        Binding("minus", "block(-1)", "block", key_display="-", id="dataset_less",
+                tooltip="A shorter context in the walk; the configuration stays as it is"),
+        Binding("up", "scroll_lines(-1)", "up", show=False, id="dataset_up", tooltip="Lines further up"),
+        Binding("down", "scroll_lines(1)", "down", show=False, id="dataset_down", tooltip="Lines further down"),
+    ]  # fmt: skip
+
+    def __init__(self, state: ViewState) -> None:
+        super().__init__(state)
+        self._block_size: int | None = None  # of the walk; None: the configuration's
+        self._word = 0
+        self._shown: Text | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static("reading the words ...", markup=False)
+        with VerticalScroll(can_focus=False):
+            yield Static("reading the words ...", markup=False, id="words")
+
+    @property
+    def block_size(self) -> int:
+        """Of the walk: its own once it was changed."""
+        return self._block_size or max(1, self.state.config.block_size)
 
     def draw(self) -> None:
         words = self.state.words
-        if words is not None:
-            text = describe_words(words, self.state.config.block_size, ascii_only=self.state.ascii_only)
-            self.query_one(Static).update(text)
+        if words is None:
+            return
+        corpus, size = words.splits.corpus, self.query_one(VerticalScroll).scrollable_content_region
+        self._word %= len(corpus)
+        text = describe_words(
+            words.statistics,
+            (self._word, corpus.word(self._word)),
+            words.splits.vocabulary,
+            self.block_size,
+            width=size.width or 24,
+            height=size.height or 14,
+            ascii_only=self.state.ascii_only,
+        )
+        self._show(text)
 
     def show_fault(self, line: str) -> None:
-        self.query_one(Static).update(Text(printable(line)))
+        self._show(Text(printable(line)))
 
+    def _show(self, text: Text) -> None:
+        if text != self._shown:
+            self._shown = text
+            self.query_one("#words", Static).update(text)
 
-def describe_words(words: Words, block_size: int, *, ascii_only: bool = False) -> Text:
-    """The panel's text."""
-    s = words.statistics
-    rows = [
-        ("words", f"{s.words:,}"),
-        ("distinct", f"{s.distinct:,}"),
-        ("vocabulary", f"{s.vocabulary}"),
-        ("examples", f"{s.examples:,}"),
-        ("length", f"{s.shortest} to {s.longest}  {length_bars(s, ascii_only=ascii_only)}"),
-    ]
-    for name, split in s.splits.items():
-        if split.words:
-            shared = f", {split.shared_with_train:,} in train" if split.shared_with_train else ""
-            rows.append((f"  {name}", f"{split.examples:,}{shared}"))
-    top = "  ".join(f"{a}{b} {count:,}" for a, b, count in s.bigrams[:5])
-    rows.append(("bigrams", printable(top)))
-    lines = [f"{label:<10} {value}" for label, value in rows]
-    walk = window_walk(words.splits.corpus.word(0), words.splits.vocabulary, block_size)
-    return Text("\n".join([*lines, "", *walk]), no_wrap=True, overflow="ellipsis")
+    def action_word(self, by: int) -> None:
+        self._word += by
+        self.draw()
 
+    def action_block(self, by: int) -> None:
+        self._block_size = min(max(1, self.block_size + by), _MAX_BLOCK)
+        self.draw()
 
-def length_bars(statistics: Statistics, *, ascii_only: bool = False, columns: int = 16) -> str:
-    """The length histogram as one row of bars, from the shortest length on."""
-    marks = _ASCII_BAR if ascii_only else _BAR
-    most = max(statistics.lengths.values())
-    lengths = range(statistics.shortest, min(statistics.longest, statistics.shortest + columns - 1) + 1)
-    return "".join(
-        marks[(len(marks) - 1) * count // most] if (count := statistics.lengths.get(length, 0)) else " "
-        for length in lengths
-    )
-
-
-def window_walk(word: str, vocabulary: Vocabulary, block_size: int, most: int = 8) -> list[str]:
-    """The lecture's ``... -> e``, ``..e -> m``, ...: each context of a word with what follows it."""
-    context = [BOUNDARY] * block_size
-    lines = []
-    for token in [*vocabulary.encode(word[: most - 1]), BOUNDARY][:most]:
-        shown = "".join(printable(vocabulary.symbol(t)) for t in context)
-        lines.append(f"{shown} → {printable(vocabulary.symbol(token))}")
-        context = [*context, token][-block_size:]
-    return lines
+    def action_scroll_lines(self, by: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)

@@ -1,0 +1,196 @@
+"""The embedding as a map (lecture part 2's scatter plot): every character stands at its vector. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from tui_mm.dashboard.charts.cells import PLAIN, fit, glyph, is_vowel, line, paint, rows, style
+from tui_mm.dashboard.charts.figure import legend
+from tui_mm.dashboard.charts.look import Look
+
+AXES = ((0, 1), (0, 2), (1, 2))
+"""The pairs of principal axes that can be looked at."""
+
+_LARGEST = 1e100  # beyond it squares overflow
+_NICE = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
+_STRETCH = 2.0  # how much more one direction may be stretched than the other, to use a flat panel
+_NUDGE = 4  # columns that a character may be moved aside to be seen
+
+Positions = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Where characters stand: positions (n, 2), and what share of the variance these two axes have."""
+
+    positions: Positions
+    dimensions: int
+    share: float
+
+
+def usable(vectors: Sequence[Sequence[float | None]]) -> NDArray[np.bool_]:
+    """(n,): which vectors are finite; the others have no place."""
+    return np.array([all(v is not None and abs(v) < _LARGEST for v in vector) for vector in vectors], dtype=bool)
+
+
+def project(vectors: NDArray[Any], axes: tuple[int, int] = AXES[0]) -> Projection:
+    """Finite vectors (n, d) in two dimensions: as they are up to d = 2, beyond by PCA onto two principal axes.
+
+    The sign of an axis is arbitrary: its entry of greatest size is made positive.
+    """
+    found = np.asarray(vectors, dtype=np.float64)
+    count, dimensions = found.shape
+    if dimensions <= 2:
+        positions = np.zeros((count, 2))
+        positions[:, :dimensions] = found
+        return Projection(positions, dimensions, 1.0)
+    centred = found - found.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    positions, variance = np.zeros((count, 2)), 0.0
+    for column, axis in enumerate(axes):
+        if axis < len(s):
+            coordinates = u[:, axis] * s[axis]
+            sign = 1.0 if coordinates[np.abs(coordinates).argmax()] >= 0 else -1.0
+            positions[:, column] = sign * coordinates
+            variance += float(s[axis] ** 2)
+    total = float((s**2).sum())
+    return Projection(positions, dimensions, variance / total if total > 0 else 1.0)
+
+
+def align(positions: Positions, reference: Positions) -> Positions:
+    """(2, 2): the rotation or reflection that brings ``positions`` nearest to ``reference`` (orthogonal Procrustes).
+
+    Principal axes may swap or flip from one frame to the next; the picture must not.
+    """
+    u, _, vt = np.linalg.svd(positions.T @ reference)
+    turn: Positions = u @ vt
+    return turn
+
+
+def embedding_map(symbols: Sequence[str], positions: Positions, notes: Sequence[str], look: Look) -> Text:
+    """The characters at their positions with the axes' values at the sides and ``notes`` below.
+
+    ``symbols``: the first is the boundary if it is there; the earlier a symbol, the surer it keeps its own cell.
+    """
+    below = [
+        fit(text, look.width, ascii_only=look.ascii_only).rstrip() for text in legend(notes, look.width).split("\n")
+    ]
+    height = max(3, look.height - len(below) - 1)
+    x_half, x_mid = _extent(positions[:, 0])
+    y_half, y_mid = _extent(positions[:, 1])
+    y_names = [_number(y_mid + y_half), _number(y_mid), _number(y_mid - y_half)]
+    margin = max(map(len, y_names)) + 1
+    width = max(4, look.width - margin)
+    x_unit, y_unit = _units(x_half, y_half, width, height)
+    columns = (width - 1) / 2 + (positions[:, 0] - x_mid) / x_unit
+    lines = (height - 1) / 2 - (positions[:, 1] - y_mid) / y_unit
+    cells = _place([glyph(s, ascii_only=look.ascii_only) for s in symbols], columns, lines, width, height)
+    field: list[list[tuple[str, Style]]] = [[(" ", PLAIN)] * width for _ in range(height)]
+    for symbol, cell in zip(symbols, cells, strict=True):
+        if cell is None:
+            continue
+        y, x = cell
+        shown = glyph(symbol, ascii_only=look.ascii_only)
+        field[y][x] = (shown, _style_of(symbol, look))
+        if cell_len(shown) == 2:
+            field[y][x + 1] = ("", PLAIN)
+    muted = paint(look, "baseline")
+    at = {
+        round((height - 1) / 2 - (value - y_mid) / y_unit): name
+        for value, name in zip((y_mid + y_half, y_mid, y_mid - y_half), y_names, strict=True)
+    }
+    drawn = []
+    for y, row in enumerate(field):
+        side = ("|" if look.ascii_only else "┤") if y in at else ("|" if look.ascii_only else "│")
+        drawn.append(line([(f"{at.get(y, ''):>{margin - 1}}{side}", muted), *row]))
+    drawn.append(line([(" " * (margin - 1) + _floor(x_mid, x_half, x_unit, width, look.ascii_only), muted)]))
+    hidden = sum(cell is None for cell in cells)
+    if hidden:
+        below[-1] = fit(f"{below[-1]}  {hidden} more lie under others", look.width, ascii_only=look.ascii_only).rstrip()
+    return rows([*drawn, *(line([(text, PLAIN)]) for text in below)])
+
+
+def _style_of(symbol: str, look: Look) -> Style:
+    if not symbol.isalnum():
+        return style(look.color("dev"), bold=True, reverse=True)
+    if is_vowel(symbol):
+        return style(look.color("train"), bold=True, underline=True)
+    return PLAIN
+
+
+def _extent(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Half the range to be drawn and its middle, both round, so that they rarely change."""
+    if not len(values):
+        return 1.0, 0.0
+    low, high = float(values.min()), float(values.max())
+    step = _round_up((high - low) / 2) / 4
+    middle = round((low + high) / 2 / step) * step
+    return _round_up(max(high - middle, middle - low)), middle
+
+
+def _round_up(value: float) -> float:
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return power * next((n for n in _NICE if n * power >= value * (1 - 1e-9)), 10.0)
+
+
+def _units(x_half: float, y_half: float, width: int, height: int) -> tuple[float, float]:
+    """What a column and a row measure. A cell is twice as high as wide; the scales may differ by ``_STRETCH``."""
+    x_unit = x_half / max(0.5, (width - 2) / 2)
+    y_unit = y_half / max(0.5, (height - 1) / 2)
+    x_unit = max(x_unit, y_unit / 2 / _STRETCH)
+    return x_unit, max(y_unit, 2 * x_unit / _STRETCH)
+
+
+def _place(
+    glyphs: Sequence[str], columns: NDArray[np.float64], lines: NDArray[np.float64], width: int, height: int
+) -> list[tuple[int, int] | None]:
+    """A free cell (row, column) for each, its own or the nearest; None where there is none near."""
+    taken: set[tuple[int, int]] = set()
+    cells: list[tuple[int, int] | None] = []
+    for shown, x, y in zip(glyphs, columns.tolist(), lines.tolist(), strict=True):
+        size = cell_len(shown)
+        found = None
+        for row, column in _near(round(y), round(x)):
+            wanted = [(row, column + i) for i in range(size)]
+            if 0 <= row < height and 0 <= column <= width - size and not taken.intersection(wanted):
+                taken.update(wanted)
+                found = (row, column)
+                break
+        cells.append(found)
+    return cells
+
+
+_OFFSETS = sorted(
+    ((dy, dx) for dy in range(-_NUDGE // 2, _NUDGE // 2 + 1) for dx in range(-_NUDGE, _NUDGE + 1)),
+    key=lambda d: (4 * d[0] ** 2 + d[1] ** 2, d),
+)
+
+
+def _near(row: int, column: int) -> Iterator[tuple[int, int]]:
+    return ((row + dy, column + dx) for dy, dx in _OFFSETS)
+
+
+def _floor(middle: float, half: float, unit: float, width: int, ascii_only: bool) -> str:
+    """The axis below, with its values written into it."""
+    marks = [("+" if ascii_only else "└"), *("-" if ascii_only else "─") * width]
+    for value in (middle - half, middle, middle + half):
+        name = _number(value)
+        at = 1 + round((width - 1) / 2 + (value - middle) / unit) - len(name) // 2
+        at = min(max(1, at), len(marks) - len(name))
+        marks[at : at + len(name)] = name
+    return "".join(marks)[: width + 1]
+
+
+def _number(value: float) -> str:
+    return f"{value + 0.0:.3g}"

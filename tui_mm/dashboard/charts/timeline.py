@@ -1,0 +1,78 @@
+"""The same seeds sampled at every evaluation, side by side: how names come to be. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from tui_mm.dashboard.charts.cells import PLAIN, Piece, fit, line, paint, rows, style
+from tui_mm.dashboard.charts.look import Look
+from tui_mm.text import printable
+
+_NARROW = 60
+_WIDEST, _WIDEST_NARROW = 14, 10  # cells of a name; longer ones are cut
+_NARROWEST = 7
+_HEAD = 2  # the step and the dev loss
+MARKS = {"train": "=", "dev": "~", "test": "~"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    step: int
+    names: Sequence[str]
+
+
+def column_width(snapshots: Sequence[Snapshot], width: int) -> int:
+    """Cells of a column in a chart of ``width``: the widest name, its mark and a space."""
+    widest = max((cell_len(printable(name)) for s in snapshots for name in s.names), default=0)
+    return min(_WIDEST if width >= _NARROW else _WIDEST_NARROW, max(_NARROWEST, widest)) + 2
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """At most ``count`` of ``total`` positions: the first, the last, and the rest evenly between them."""
+    if total <= count:
+        return list(range(total))
+    if count <= 1:
+        return [total - 1]
+    return [round(i * (total - 1) / (count - 1)) for i in range(count)]
+
+
+def names_over_time(
+    snapshots: Sequence[Snapshot],
+    dev: Mapping[int, float],
+    seen_in: Callable[[str], str | None],
+    shown: Sequence[int],
+    note: str,
+    look: Look,
+) -> Text:
+    """The snapshots at ``shown`` as columns. ``dev``: losses by step; ``seen_in``: the split a name stands in."""
+    width = column_width(snapshots, look.width)
+    columns = [snapshots[i] for i in shown]
+    most = max((len(s.names) for s in columns), default=0)
+    height = max(1, min(most, look.height - _HEAD - 1))
+    muted = paint(look, "baseline")
+    steps = [(fit(f"{s.step:,}", width, ascii_only=look.ascii_only), style(bold=True)) for s in columns]
+    losses = [(fit(f"dev {dev[s.step]:.3f}" if s.step in dev else "", width), muted) for s in columns]
+    lines = [line(steps), line(losses)]
+    for row in range(height):
+        lines.append(line(piece for s in columns for piece in _name(s, row, width, seen_in, look)))
+    parts = ["= in train  ~ in dev or test", note, *([f"{height} of {most} names"] if height < most else [])]
+    while len("  ".join(parts)) > look.width and len(parts) > 1:
+        parts.pop()
+    below = fit("  ".join(parts), look.width, ascii_only=look.ascii_only).rstrip()
+    return rows([*lines, line([(below, muted)])])
+
+
+def _name(snapshot: Snapshot, row: int, width: int, seen_in: Callable[[str], str | None], look: Look) -> list[Piece]:
+    if row >= len(snapshot.names):
+        return [(" " * width, PLAIN)]
+    name = snapshot.names[row]
+    split = seen_in(name)
+    mark = MARKS.get(split or "", " ")
+    room = width - 2
+    shown = fit(name, min(cell_len(printable(name)), room), ascii_only=look.ascii_only) + mark
+    drawn = PLAIN if split is None else paint(look, "train" if split == "train" else "dev")
+    return [(shown, drawn), (" " * (width - cell_len(shown)), PLAIN)]

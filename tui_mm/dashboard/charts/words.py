@@ -1,0 +1,150 @@
+"""The words in numbers, their lengths, and the lecture's walk through a word's windows. Pure functions to text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from data.statistics import Statistics
+from data.vocabulary import BOUNDARY, Vocabulary
+from tui_mm.dashboard.charts.cells import fit
+from tui_mm.text import printable
+
+BESIDE = 60  # columns from which there are two columns of text
+_BAR = "▁▂▃▄▅▆▇█"
+_ASCII_BAR = "_.-:=+*#"
+_GAP = 3
+_LABEL = 11
+_LEAST_ROWS = 4  # with which the histogram is worth its place
+_LONGEST = 200  # characters of a word that are walked through
+
+
+def describe_words(
+    s: Statistics,
+    word: tuple[int, str],
+    vocabulary: Vocabulary,
+    block_size: int,
+    *,
+    width: int = 24,
+    height: int = 14,
+    ascii_only: bool = False,
+) -> Text:
+    """The panel's text, what tells most first: it may be longer than ``height``. ``word``: its number, and itself."""
+    beside = width >= BESIDE
+    half = (width - _GAP) // 2 if beside else width
+    walk = [
+        walk_heading(s, word, block_size, half),
+        *window_walk(word[1], vocabulary, block_size, ascii_only=ascii_only),
+    ]
+    bigrams = ["frequent bigrams", *bigram_lines(s, half)]
+    if beside:
+        numbers = [*number_lines(s), *shared_lines(s, half)]
+        rows = max(len(numbers), height - max(len(walk), len(bigrams)) - 1)
+        lengths = ["length in letters", *length_rows(s, half, rows - 1, ascii_only=ascii_only)]
+        lines = [*_beside(numbers, lengths, half), "", *_beside(walk, bigrams, half)]
+    else:
+        lines = [*number_lines(s), length_line(s, half, ascii_only=ascii_only), *walk, "", *bigrams]
+        lines += ["", *shared_lines(s, half)]
+        rows = height - len(lines) - 2
+        if rows >= _LEAST_ROWS:
+            lines += ["", "length in letters", *length_rows(s, half, rows, ascii_only=ascii_only)]
+    return Text("\n".join(line.rstrip() for line in lines), no_wrap=True, overflow="ellipsis")
+
+
+def number_lines(s: Statistics) -> list[str]:
+    """Words, distinct ones, the vocabulary, and the examples of each split."""
+    rows = [
+        ("words", f"{s.words:,}"),
+        ("distinct", f"{s.distinct:,}"),
+        ("vocabulary", f"{s.vocabulary}"),
+        ("examples", f"{s.examples:,}"),
+    ]
+    for name, split in s.splits.items():
+        if split.words:
+            rows.append((f"  {name}", f"{split.examples:,}"))
+    return [f"{label:<{_LABEL}}{value}" for label, value in rows]
+
+
+def shared_lines(s: Statistics, width: int) -> list[str]:
+    """How many words of dev and test also stand in train."""
+    shared = [f"{name} {s.splits[name].shared_with_train:,}" for name in ("dev", "test") if s.splits[name].words]
+    if not shared:
+        return []
+    whole = f"{'shared':<{_LABEL}}with train: {', '.join(shared)}"
+    return [whole] if len(whole) <= width else ["shared with train", f"  {', '.join(shared)}"]
+
+
+def length_line(s: Statistics, width: int, *, ascii_only: bool = False) -> str:
+    span = f"{s.shortest}-{s.longest} "
+    return (
+        f"{'length':<{_LABEL}}{span}{length_bars(s, ascii_only=ascii_only, columns=max(1, width - _LABEL - len(span)))}"
+    )
+
+
+def length_bars(s: Statistics, *, ascii_only: bool = False, columns: int = 16) -> str:
+    """The length histogram as one row of at most ``columns`` bars, each a length or a range of lengths."""
+    marks = _ASCII_BAR if ascii_only else _BAR
+    counts = [count for _, count in _ranges(s, columns)]
+    most = max(counts)
+    return "".join(marks[(len(marks) - 1) * count // most] if count else " " for count in counts)
+
+
+def _ranges(s: Statistics, most: int) -> list[tuple[range, int]]:
+    """The lengths in at most ``most`` ranges of the same size, each with its words."""
+    size = -(-(s.longest - s.shortest + 1) // max(1, most))
+    ranges = [range(n, min(n + size, s.longest + 1)) for n in range(s.shortest, s.longest + 1, size)]
+    return [(r, sum(s.lengths.get(n, 0) for n in r)) for r in ranges]
+
+
+def length_rows(s: Statistics, width: int, most: int, *, ascii_only: bool = False) -> list[str]:
+    """The histogram with a row a length, or a range of lengths where there are more than ``most``."""
+    ranges = _ranges(s, most)
+    names = [str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r, _ in ranges]
+    counts = [count for _, count in ranges]
+    label, number = max(map(len, names)), max(len(f"{c:,}") for c in counts)
+    room = max(1, width - label - number - 2)
+    mark = "#" if ascii_only else "▇"
+    rows = []
+    for name, count in zip(names, counts, strict=True):
+        bar = mark * max(1 if count else 0, round(room * count / max(counts)))
+        rows.append(f"{name:>{label}} {count:>{number},} {bar}")
+    return rows
+
+
+def bigram_lines(s: Statistics, width: int) -> list[str]:
+    """The most frequent bigrams, as many a line as fit."""
+    parts = [f"{printable(a)}{printable(b)} {count:,}" for a, b, count in s.bigrams]
+    size = max(map(cell_len, parts), default=0) + 2
+    each = max(1, (width + 2) // max(1, size))
+    return ["".join(fit(p, size) for p in parts[i : i + each]).rstrip() for i in range(0, len(parts), each)]
+
+
+def walk_heading(s: Statistics, word: tuple[int, str], block_size: int, width: int) -> str:
+    """The word, its number and the block size; what does not fit is left out."""
+    number, text = word
+    parts = [printable(text), f"block {block_size}", f"word {number + 1:,} of {s.words:,}"]
+    while len(parts) > 1 and cell_len("  ".join(parts)) > width:
+        del parts[-1]
+    return "  ".join(parts)
+
+
+def window_walk(word: str, vocabulary: Vocabulary, block_size: int, *, ascii_only: bool = False) -> list[str]:
+    """The lecture's ``... -> e``, ``..e -> m``, ...: each context of a word with what follows it."""
+    arrow = "->" if ascii_only else "→"
+    context = [BOUNDARY] * block_size
+    lines = []
+    for token in [*vocabulary.encode(word[:_LONGEST]), BOUNDARY]:
+        shown = "".join(printable(vocabulary.symbol(t)) for t in context)
+        lines.append(f"{shown} {arrow} {printable(vocabulary.symbol(token))}")
+        context = [*context, token][-block_size:]
+    if len(word) > _LONGEST:
+        lines[-1] = "..."
+    return lines
+
+
+def _beside(left: Sequence[str], right: Sequence[str], half: int) -> list[str]:
+    rows = max(len(left), len(right))
+    padded = ([*texts, *[""] * (rows - len(texts))] for texts in (left, right))
+    return [fit(a, half) + " " * _GAP + b for a, b in zip(*padded, strict=True)]
