@@ -8,7 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_mm.config import PRESET_SUMMARIES, PRESETS, ConfigError, RunConfig, allowed, group_of, make_config
+from tui_mm.config import (
+    NOT_USED,
+    PRESET_SUMMARIES,
+    PRESETS,
+    ConfigError,
+    RunConfig,
+    allowed,
+    choices,
+    fields_by_group,
+    group_of,
+    make_config,
+    nearest_preset,
+    parse_field,
+    text_of,
+    unused,
+    validate,
+)
 
 
 def test_every_field_is_explained_and_grouped() -> None:
@@ -114,3 +130,61 @@ def test_evaluation_interval_is_a_twentieth_of_the_steps_by_default() -> None:
     assert make_config(flags={"steps": 1000}).evaluation_interval == 50
     assert make_config(flags={"steps": 3}).evaluation_interval == 1
     assert make_config(flags={"steps": 1000, "eval_every": 7}).evaluation_interval == 7
+
+
+def test_all_fields_stand_in_groups_in_their_order() -> None:
+    groups = fields_by_group()
+    assert [name for names in groups.values() for name in names] == list(RunConfig.model_fields)
+    assert groups["Machine"] == ["device", "threads"]
+
+
+def test_choices_are_those_of_literal_fields() -> None:
+    assert choices("init") == ("lecture", "scaled")
+    assert choices("lr") == ()
+
+
+def test_what_is_not_used_names_fields_and_choices_that_exist() -> None:
+    for (field, value), names in NOT_USED.items():
+        assert value in choices(field)
+        assert set(names) <= set(RunConfig.model_fields)
+    assert {value for field, value in NOT_USED if field == "schedule"} == set(choices("schedule"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "by"),
+    [
+        ({"model": "bigram"}, "steps", "bigram"),
+        ({"model": "bigram", "optimizer": "adamw"}, "momentum", "bigram"),
+        ({"optimizer": "adamw"}, "momentum", "adamw"),
+        ({"optimizer": "sgd"}, "momentum", None),
+        ({"schedule": "step"}, "decay_at", None),
+        ({"schedule": "cosine"}, "decay_at", "cosine"),
+        ({}, "smoothing", "mlp"),
+    ],
+)
+def test_fields_without_use_under_a_choice(flags: dict[str, str], name: str, by: str | None) -> None:
+    assert unused(make_config(flags=flags).model_dump()).get(name) == by
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_nearest_to_itself_whatever_the_words(name: str) -> None:
+    assert nearest_preset(make_config(name, flags={"data": "x.txt", "encoding": "latin-1"})) == name
+    assert nearest_preset(make_config(name, flags={"seed": 1})) == name
+
+
+@given(st.data())
+def test_a_text_gives_the_value_and_the_message_that_the_whole_configuration_gives(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(list(RunConfig.model_fields)))
+    text = data.draw(
+        st.text(max_size=8) | st.integers().map(str) | st.floats().map(str) | st.sampled_from(choices("init"))
+    )
+    try:
+        value = parse_field(name, text)
+    except ConfigError as error:
+        with pytest.raises(ConfigError) as whole:
+            validate({name: text})
+        assert str(error) == str(whole.value)
+    else:
+        assert parse_field(name, text_of(value)) == value
+        rest = {"dev_fraction": 0} if name == "train_fraction" else {"train_fraction": 1e-9}
+        assert getattr(validate({name: text} if "fraction" not in name else rest | {name: text}), name) == value

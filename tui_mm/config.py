@@ -8,10 +8,11 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 LECTURE_SEED = 2147483647
@@ -129,6 +130,23 @@ PRESET_SUMMARIES = {
     "five-words": "overfit the first five words, full batch, no dev or test split",
     "bigram": "counts of letter pairs, the baseline",
 }
+WORDS_FIELD = "data"  # takes what a person chooses as a word list
+KEPT_BY_PRESETS = (WORDS_FIELD, "encoding")
+"""What stays where a preset is chosen by hand: which words they are."""
+
+_TRAINED = ("steps", "batch_size", "optimizer", "lr", "momentum", "weight_decay", "eval_every", "patience", "schedule")
+_SCHEDULED = ("decay_at", "decay_factor", "warmup", "decay_rate")
+NOT_USED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("model", "mlp"): ("smoothing",),
+    ("model", "bigram"): ("block_size", "embedding", "hidden", "init", *_TRAINED, *_SCHEDULED, "device"),
+    ("optimizer", "adamw"): ("momentum",),
+    ("schedule", "constant"): _SCHEDULED,
+    ("schedule", "step"): ("warmup", "decay_rate"),
+    ("schedule", "cosine"): _SCHEDULED,
+    ("schedule", "one-cycle"): ("decay_at", "decay_factor", "decay_rate"),
+    ("schedule", "bengio"): ("decay_at", "decay_factor", "warmup"),
+}
+"""The fields that nothing is done with under a choice: (field, value) to their names."""
 
 
 def group_of(field: FieldInfo) -> str:
@@ -158,6 +176,58 @@ def allowed(name: str) -> str:
     elif len(parts) == 2 and "gt" in bounds:
         parts[1] = parts[1].replace("to ", "and at most ")
     return " ".join([kind, *parts])
+
+
+def fields_by_group() -> dict[str, list[str]]:
+    """The names of all fields, in their order, by group."""
+    groups: dict[str, list[str]] = {}
+    for name, field in RunConfig.model_fields.items():
+        groups.setdefault(group_of(field), []).append(name)
+    return groups
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """What a field takes, where that is one of a few texts; else nothing."""
+    annotation = RunConfig.model_fields[name].annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def unused(values: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that are not used under the choices in ``values``, and the choice that leaves them out."""
+    found: dict[str, str] = {}
+    for (field, value), names in NOT_USED.items():
+        if values.get(field) == value and field not in found:
+            found |= {name: value for name in names if name not in found}
+    return found
+
+
+def nearest_preset(config: RunConfig) -> str:
+    """The preset that a configuration differs least from; the first of equals."""
+
+    def differences(name: str) -> int:
+        preset = make_config(name)
+        return sum(getattr(preset, f) != getattr(config, f) for f in RunConfig.model_fields if f not in KEPT_BY_PRESETS)
+
+    return min(PRESETS, key=differences)
+
+
+def text_of(value: Any) -> str:
+    """A field's value as a person types it; ``parse_field`` gives the same value again."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def parse_field(name: str, text: str) -> Any:
+    """The value of one field from text. Raises ConfigError, in the words of ``validate``."""
+    try:
+        return _adapter(name).validate_python(text)
+    except ValidationError:
+        raise ConfigError(_refusal(name, text)) from None
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    field = RunConfig.model_fields[name]
+    return TypeAdapter(Annotated[field.annotation, field], config=ConfigDict(allow_inf_nan=False))  # type: ignore[arg-type]
 
 
 def make_config(
@@ -192,7 +262,11 @@ def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None
             raise ConfigError(
                 f"{prefix}{shown}: is not a hyperparameter; {_suggest(RunConfig.model_fields, name)}"
             ) from None
-        raise ConfigError(f"{prefix}{shown}: {first['input']!r} is not allowed; give {allowed(name)}") from None
+        raise ConfigError(prefix + _refusal(name, first["input"], shown)) from None
+
+
+def _refusal(name: str, value: Any, shown: str = "") -> str:
+    return f"{shown or name}: {value!r} is not allowed; give {allowed(name)}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from typing import Any
 from data.corpus import Corpus
 from data.splits import Splits, split_words
 from data.vocabulary import Vocabulary
-from tui_mm.config import RunConfig
+from tui_mm.config import ConfigError, RunConfig
+
+MAX_PARAMETERS = 1 << 28
+"""Known before anything is allocated: with AdamW's state and gradients, 4 GiB."""
 
 DATA_FIELDS = ("data", "encoding", "max_words", "train_fraction", "dev_fraction", "split_seed")
 """Those fields of a configuration that decide which words there are and how they are split."""
@@ -31,6 +34,16 @@ def parameter_count(config: RunConfig, vocab_size: int) -> int:
         return vocab_size**2
     inputs = config.block_size * config.embedding
     return vocab_size * config.embedding + (inputs + 1) * config.hidden + (config.hidden + 1) * vocab_size
+
+
+def check_size(config: RunConfig, vocab_size: int) -> None:
+    """Raises ConfigError for a model too large to be built."""
+    count = parameter_count(config, vocab_size)
+    if count > MAX_PARAMETERS:
+        raise ConfigError(
+            f"block-size, embedding, hidden: make {count:,} parameters with {vocab_size:,} characters, more than "
+            f"the {MAX_PARAMETERS:,} allowed; give smaller ones"
+        )
 
 
 def data_facts(config: RunConfig, splits: Splits, distinct: int) -> dict[str, Any]:

@@ -13,20 +13,12 @@ from tui_mm.config import ConfigError, RunConfig
 from tui_mm.training.devices import choose_device, choose_threads
 from tui_mm.training.rows import all_rows
 from tui_mm.training.trainer import Trainer
-from tui_mm.words import parameter_count
-
-MAX_PARAMETERS = 1 << 28
-"""Known before anything is allocated: with AdamW's state and gradients, 4 GiB."""
+from tui_mm.words import check_size
 
 
 def build_model(config: RunConfig, vocab_size: int, generator: Generator) -> LanguageModel:
     """A fresh model on the CPU, its weights drawn from ``generator``. Raises ConfigError for one too large."""
-    count = parameter_count(config, vocab_size)
-    if count > MAX_PARAMETERS:
-        raise ConfigError(
-            f"block-size, embedding, hidden: make {count:,} parameters with {vocab_size:,} characters, more than "
-            f"the {MAX_PARAMETERS:,} allowed; give smaller ones"
-        )
+    check_size(config, vocab_size)
     if config.model == "bigram":
         try:
             return Bigram(BigramConfig(vocab_size, config.smoothing))
