@@ -30,7 +30,9 @@ class Settings(BaseModel):
     top_k: int = Field(default=0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     recent: list[str] = Field(default_factory=list, max_length=MAX_RECENT)  # word lists, newest first
-    speed: float = Field(default=1.0, gt=0, le=1000)  # of this machine, against the one the estimate of time was made on
+    speed: float = Field(
+        default=1.0, gt=0, le=1000
+    )  # of this machine, against the one the estimate of time was made on
 
     def remember_words(self, path: str) -> None:
         """Put a word list first among the recent ones."""
