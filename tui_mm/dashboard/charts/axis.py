@@ -53,7 +53,8 @@ def loss_range(low: NDArray[np.float64], high: NDArray[np.float64], must: NDArra
     if every.min() >= bottom - reach:
         bottom = float(every.min())
     step = _nice(max(top - bottom, 1e-3 * max(1.0, abs(top)), 1e-9) / 10)
-    return math.floor(bottom / step + 1e-9) * step, math.ceil(top / step - 1e-9) * step
+    bottom, top = math.floor(bottom / step + 1e-9) * step, math.ceil(top / step - 1e-9) * step
+    return (bottom, top) if bottom < top else (bottom - step, top + step)
 
 
 def settled(before: Range | None, wanted: Range) -> Range:
@@ -91,24 +92,34 @@ def x_ticks(axis: Axis, window: Range, most: int) -> list[tuple[float, str]]:
     return [(x, f"{x:.6g}{'s' if axis == 'seconds' else ''}") for x in places]
 
 
-def loss_ticks(window: Range, most: int, *, log: bool) -> list[tuple[float, str]]:
-    """Places on the y axis, as they stand there, and the losses they are."""
+def loss_ticks(window: Range, most: int, *, log: bool, width: int = 5) -> list[tuple[float, str]]:
+    """Places on the y axis, as they stand there, and the losses they are in ``width`` characters."""
     low, high = window
     if not log:
         step = _nice((high - low) / most)
         places = [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-        return [(y, f"{y:.4g}") for y in places]
+        return [(y, short(y, width)) for y in places]
     decades = range(math.floor(low), math.ceil(high) + 1)
     if len(decades) > most:
         kept = decades[:: -(-len(decades) // most)]
-        return [(d, f"{10.0**d:.3g}") for d in kept if low <= d <= high]
+        return [(d, short(10.0**d, width)) for d in kept if low <= d <= high]
     for numbers in _ROUND:
         inside = [n * 10.0**d for d in decades for n in numbers if low <= math.log10(n * 10.0**d) <= high]
         if 2 <= len(inside) <= most:
-            return [(math.log10(t), f"{t:.4g}") for t in inside]
+            return [(math.log10(t), short(t, width)) for t in inside]
     step = _nice((10.0**high - 10.0**low) / most)  # within so little, the axis is as good as linear
     first, last = math.ceil(10.0**low / step), math.floor(10.0**high / step)
-    return [(math.log10(n * step), f"{n * step:.4g}") for n in range(first, last + 1)]
+    return [(math.log10(n * step), short(n * step, width)) for n in range(max(1, first), last + 1)]
+
+
+def short(value: float, width: int) -> str:
+    """A number in at most ``width`` characters; "" rather than one that is more than a little off."""
+    for digits in range(4, 0, -1):
+        text = f"{value:.{digits}g}"
+        text = text if len(text) <= width else text.replace("0.", ".", 1)
+        if len(text) <= width and abs(float(text) - value) <= 0.002 * abs(value):
+            return text
+    return ""
 
 
 def clock(seconds: float) -> str:

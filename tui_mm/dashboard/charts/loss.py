@@ -77,8 +77,10 @@ def range_of(
     high = [c.columns.high if c is run else c.columns.mean for c in curves]
     dev = np.array([loss for c in curves for _, loss in c.dev], np.float64)
     must = np.array([loss for _, loss in baselines] if whole else [], np.float64)
-    joined = [np.concatenate([*part, dev]) if part or len(dev) else np.empty(0) for part in (low, high)]
-    return loss_range(scaled(joined[0], log=log), scaled(joined[1], log=log), scaled(must, log=log))
+    columns = [np.concatenate([*part, dev]) for part in (low, high)]
+    # a loss of 0 has no place on a log axis: it is left to the mark at the edge
+    below, above, inside = (scaled(np.where(a > 0, a, np.nan) if log else a, log=log) for a in (*columns, must))
+    return loss_range(below, above, inside)
 
 
 def loss_chart(picture: LossPicture, look: Look) -> str:
@@ -118,7 +120,7 @@ def _parts(picture: LossPicture, look: Look) -> list[Part]:
         at = float(scaled(np.array([loss]), log=picture.log)[0])
         beyond = " (above)" if at > high else " (below)" if at < low else ""
         parts.append((signs.level, f"{name} {loss:.3f}{beyond}", look.color("baseline")))
-    parts.append("log scale" if picture.log else "linear scale")
+    parts.append(f"{'log' if picture.log else 'linear'} scale over {picture.axis}")
     return parts
 
 
@@ -221,9 +223,9 @@ class _Canvas:
         low, high = self.picture.losses
         rows = {
             round((y - low) / (high - low) * (self.rows - 1)): name
-            for y, name in loss_ticks(self.picture.losses, max(2, self.rows // 3), log=self.picture.log)
+            for y, name in loss_ticks(self.picture.losses, max(2, self.rows // 3), log=self.picture.log, width=_MARGIN)
         }
-        names = [f"{name[:_MARGIN]:>{_MARGIN}}" for name in rows.values()]
+        names = [f"{name:>{_MARGIN}}" for name in rows.values()]
         plt.yticks([row / (self.rows - 1) for row in rows], names or None)
 
     def _curve(self, plt: Any, curve: Curve, color: Any, sign: str) -> None:

@@ -66,7 +66,7 @@ class ChartView(Widget):
 def changed_cells(before: Strip, after: Strip) -> tuple[int, int]:
     """The first cell that differs and the one behind the last; the whole line where characters are wide."""
     size = max(before.cell_length, after.cell_length)
-    old, new = ([(c, s.style) for s in strip for c in s.text] for strip in (before, after))
+    old, new = ([(c, s.style or None) for s in strip for c in s.text] for strip in (before, after))
     if len(old) != before.cell_length or len(new) != after.cell_length:
         return 0, size
     blank = (" ", None)

@@ -84,7 +84,7 @@ class LossPanel(Panel):
         axis = self.axis
         done, total = float(lead.at(axis, np.array([lead.steps]))[0]), None
         if lead is not self.state.follower or not self.state.is_training:
-            total = done
+            total = done or None
         elif axis != "seconds":
             total = float(lead.at(axis, np.array([max(self.state.total_steps, lead.steps)]))[0])
         end = follow_end(axis, done, total, cells(look))
