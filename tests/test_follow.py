@@ -39,7 +39,8 @@ def test_it_takes_in_what_comes_and_says_whether_anything_came(run: Run) -> None
         store.set_samples(5, [SampleRow("emma", "train")])
         assert follower.poll()
         assert not follower.poll()
-    assert np.array_equal(follower.losses, np.arange(1, 3006, dtype=np.float32))
+    assert follower.steps == 3005
+    assert follower.series.columns(np.array([0, 3000, 3004, 3005])).high.tolist() == [3000, 3004, 3005]
     assert [e.step for e in follower.evaluations] == [0, 3000, 3005]
     assert follower.best is not None
     assert follower.best.step == 3000
@@ -56,7 +57,7 @@ def test_a_resume_that_forgets_steps_is_followed(run: Run) -> None:
         store.truncate(40, 40)
         store.add_losses(LossChunk(41, np.full(10, -1, np.float32), 0.2, 0.5, 1.0))
         follower.poll()
-        assert np.array_equal(follower.losses, store.losses())
+        assert np.array_equal(follower.series.columns(np.arange(51)).mean, store.losses())
     assert follower.steps == 50
 
 
@@ -68,7 +69,8 @@ def test_speed_is_that_of_the_last_seconds(run: Run) -> None:
         store.add_losses(LossChunk(1001, np.ones(400, np.float32), 0.1, 10 + 4.0, 40.0))
         follower.poll()
     assert follower.steps_per_second == pytest.approx(100)
-    assert follower.seconds_at(np.array([0, 500, 1000, 1400])) == pytest.approx([0, 10, 20, 40])
+    assert follower.at("seconds", np.array([0, 500, 1000, 1400])) == pytest.approx([0, 9.99, 19.98, 40], rel=1e-9)
+    assert follower.done_by("seconds", np.array([-1, 0, 9.99, 40, 99])).tolist() == [0, 0, 500, 1400, 1400]
 
 
 def test_a_crash_is_seen_without_a_word_in_the_store(run: Run) -> None:
@@ -81,3 +83,74 @@ def test_a_crash_is_seen_without_a_word_in_the_store(run: Run) -> None:
         assert not follower.poll()
     assert follower.poll()
     assert follower.status == "crashed"
+
+
+def test_epochs_are_counted_in_train_examples(corpus: Corpus) -> None:
+    facts = {"data": {"examples": {"train": 640}}, "model": {}}
+    run = create_run(Home.find(), make_config("lecture", flags={"batch_size": 32}), corpus, None, facts)
+    follower = RunFollower(run)
+    assert follower.epoch_size == 0
+    assert follower.at("epochs", np.array([5])).tolist() == [0]
+    with run.store() as store:
+        store.add_losses(chunk(1, 100))
+    follower.poll()
+    assert follower.epoch_size == 640
+    assert follower.at("epochs", np.array([0, 20, 50])).tolist() == [0, 1, 2.5]
+    assert follower.done_by("epochs", np.array([0, 0.05, 1, 2.5, 99])).tolist() == [0, 1, 20, 50, 100]
+    assert follower.done_by("steps", np.array([0, 1, 1.5, 99.9, 1e9])).tolist() == [0, 1, 1, 99, 100]
+
+
+def test_counting_once_is_one_epoch(corpus: Corpus) -> None:
+    facts = {"data": {"examples": {"train": 640}}, "model": {}}
+    follower = RunFollower(create_run(Home.find(), make_config("bigram"), corpus, None, facts))
+    follower.poll()
+    assert follower.epochs_per_step == 1
+
+
+def test_the_times_it_keeps_do_not_grow_with_the_run(run: Run) -> None:
+    follower = RunFollower(run)
+    with run.store() as store:
+        with store.transaction():
+            for first in range(1, 10_001, 2):
+                store.add_losses(chunk(first, 2))
+        follower.poll()
+        assert len(follower._marks) <= 4096
+        store.add_losses(chunk(10_001, 2))
+        follower.poll()
+    assert follower.at("seconds", np.array([5000, 10_002])) == pytest.approx([99.98, 200.02], abs=0.05)
+
+
+def test_a_new_evaluation_is_read_and_old_ones_are_not_read_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = RunFollower(run)
+    reads: list[int] = []
+    read = type(follower._store).evaluations
+    monkeypatch.setattr(follower._store, "evaluations", lambda: reads.append(1) or read(follower._store))
+    with run.store() as store:
+        store.add_evaluation(EvaluationRow(0, 3.3, 3.4, True, 0.1))
+        follower.poll()
+        for first in (1, 2, 3):
+            store.add_losses(chunk(first, 1))
+            follower.poll()
+        assert len(reads) == 1
+        store.add_evaluation(EvaluationRow(3, 2.3, 2.4, True, 0.1))
+        follower.poll()
+    assert [e.step for e in follower.evaluations] == [0, 3]
+
+
+def test_snapshots_are_read_once_each(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = RunFollower(run)
+    kept = {"names": [(0, ["a"]), (10, ["b"])], "embedding": [], "layers": [(10, {"x": 1})]}
+    asked: list[tuple[str, int]] = []
+
+    def snapshots(kind: str, after_step: int) -> list[tuple[int, object]]:
+        asked.append((kind, after_step))
+        return [each for each in kept[kind] if each[0] > after_step]
+
+    monkeypatch.setattr(follower._store, "snapshots", snapshots, raising=False)
+    follower.poll()
+    kept["names"].append((20, ["c"]))
+    with run.store() as store:
+        store.add_losses(chunk(1, 1))
+    follower.poll()
+    assert follower.snapshots == kept
+    assert asked[-3:] == [("names", 10), ("embedding", -1), ("layers", 10)]

@@ -19,6 +19,7 @@ from tui_mm.cli.progress import make_display
 from tui_mm.config import RunConfig
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run, create_run, find_run
+from tui_mm.runs.series import LossSeries
 from tui_mm.runs.summary import summarize
 from tui_mm.signals import stop_on_signals
 from tui_mm.text import printable
@@ -153,14 +154,16 @@ def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
     counts = BigramCounts.of(splits.train.tokens, size)
     bigram = counts.loss(1, BigramCounts.of(splits.dev.tokens, size) if splits.dev.examples else None)
     with run.store() as store:
-        losses = store.losses()
+        series = LossSeries(store.losses())
         dev = [(e.step, e.dev) for e in store.evaluations() if e.dev is not None]
         samples = store.samples()
-    if sys.stdout.isatty() and len(losses) > 1:
+    if sys.stdout.isatty() and series.steps > 1:
+        from tui_mm.dashboard.charts.look import Colors, Look
         from tui_mm.dashboard.charts.loss import loss_curve
 
         baselines = [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
-        say(loss_curve(losses, dev, baselines, width=terminal_width(), color=use_color(), ascii_only=ascii_only()))
+        look = Look(terminal_width(), colors=Colors() if use_color() else None, ascii_only=ascii_only())
+        say(loss_curve(series, dev, baselines, look))
     found = summary["losses"]
     parts = [f"{name} {found[name]:.4f}" for name in ("train", "dev") if found[name] is not None]
     if found["best_dev"] is not None and found["best_step"] != summary["steps"]:

@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_mm.runs.run import Run
+from tui_mm.runs.series import Axis, LossSeries
 from tui_mm.runs.store import EvaluationRow, EventRow, LossChunk, SampleRow
 
+SNAPSHOTS = ("names", "embedding", "layers")
 _RATE_SECONDS = 3.0  # the speed shown is that of the last few seconds of training
+_MAX_MARKS = 4096
 
 
 class RunFollower:
-    """A run's losses, evaluations and events so far; ``poll`` brings them up to date. Use from one thread."""
+    """A run's losses, evaluations and events so far; ``poll`` brings them up to date, at a cost that does not grow with
+    the run. Use from one thread."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -26,20 +30,19 @@ class RunFollower:
         self._forget()
 
     def _forget(self) -> None:
-        self._buffer = np.empty(1024, np.float32)
-        self._marks: list[tuple[int, float, float]] = []  # (step, train seconds, seconds) at the end of each chunk
-        self.steps = 0
+        self.series = LossSeries()
+        self._marks: list[tuple[int, float, float]] = []  # (step, train seconds, seconds) at the ends of chunks
         self.lr: float | None = None
         self.seconds = 0.0
         self.evaluations: list[EvaluationRow] = []
         self.events: list[EventRow] = []
         self.samples: list[SampleRow] = []
         self.sweep_exponents = self.sweep_losses = np.empty(0)  # of the last sweep, as far as it is
+        self.snapshots: dict[str, list[tuple[int, Any]]] = {kind: [] for kind in SNAPSHOTS}  # (step, value), rising
 
     @property
-    def losses(self) -> NDArray[np.float32]:
-        """Every step's loss so far, (steps,); a view that must not be written to."""
-        return self._buffer[: self.steps]
+    def steps(self) -> int:
+        return self.series.steps
 
     @property
     def best(self) -> EvaluationRow | None:
@@ -57,11 +60,40 @@ class RunFollower:
                 return (last_step - step) / (last_time - at)
         return last_step / last_time if last_time else None
 
-    def seconds_at(self, steps: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Seconds from the start, evaluations included, at which each of ``steps`` was done."""
-        marks = [(0, 0.0, 0.0), *self._marks]
-        at: NDArray[np.float64] = np.interp(steps, [m[0] for m in marks], [m[2] for m in marks])
-        return at
+    @property
+    def epoch_size(self) -> int:
+        """Train examples; 0 while the run does not say."""
+        examples = self.meta.get("data", {}).get("examples", {})
+        return int(examples.get("train", 0))
+
+    @property
+    def epochs_per_step(self) -> float:
+        """0 where the run does not say how many examples it has."""
+        config, size = self.meta.get("config", {}), self.epoch_size
+        batch = 0 if config.get("model") == "bigram" else int(config.get("batch_size", 0))
+        return (batch or size) / size if size else 0.0  # a batch of 0 is all examples, as is counting once
+
+    def at(self, axis: Axis, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Where on an axis each of ``steps`` ends; seconds are from the start, evaluations included."""
+        done = np.asarray(steps, np.float64)
+        if axis == "seconds":
+            marks = self._timeline()
+            return np.asarray(np.interp(done, marks[:, 0], marks[:, 2]), np.float64)
+        return done if axis == "steps" else done * self.epochs_per_step
+
+    def done_by(self, axis: Axis, x: NDArray[Any]) -> NDArray[np.int64]:
+        """How many steps had ended by each of the places ``x`` on an axis, at most ``steps``."""
+        places = np.asarray(x, np.float64)
+        if axis == "seconds":
+            marks = self._timeline()
+            done = np.interp(places, marks[:, 2], marks[:, 0])
+        else:
+            done = places / (1.0 if axis == "steps" else self.epochs_per_step or 1.0)
+        return np.clip(np.floor(done + 1e-9), 0, self.steps).astype(np.int64)
+
+    def _timeline(self) -> NDArray[np.float64]:
+        """(marks + 1, 3): step, seconds of training, seconds."""
+        return np.array([(0, 0.0, 0.0), *self._marks], np.float64)
 
     def poll(self) -> bool:
         """Take in what is new; whether there was anything. Raises RunError for a store that cannot be read."""
@@ -80,24 +112,30 @@ class RunFollower:
         if generation != self._generation:
             self._forget()
             self._generation = generation
-        for chunk in self._store.loss_chunks(after_step=self.steps):
-            self._take(chunk)
-        self.evaluations = self._store.evaluations()
+        self._take(list(self._store.loss_chunks(after_step=self.steps)))
+        self._take_evaluations()
         self.events += self._store.events(after=len(self.events))
         self.samples = self._store.samples()
         self.sweep_exponents, self.sweep_losses = self._store.sweep_points()
+        for kind, kept in self.snapshots.items():
+            read = getattr(self._store, "snapshots", None)
+            kept += read(kind, kept[-1][0] if kept else -1) if read else []
         return True
 
-    def _take(self, chunk: LossChunk) -> None:
-        end = self.steps + len(chunk.losses)
-        if end > len(self._buffer):
-            grown = np.empty(max(end, 2 * len(self._buffer)), np.float32)
-            grown[: self.steps] = self.losses
-            self._buffer = grown
-        self._buffer[self.steps : end] = chunk.losses
-        self.steps = end
-        self.lr, self.seconds = chunk.lr, chunk.seconds
-        self._marks.append((end, chunk.train_seconds, chunk.seconds))
+    def _take(self, chunks: list[LossChunk]) -> None:
+        if not chunks:
+            return
+        self.series.append(np.concatenate([chunk.losses for chunk in chunks]))
+        self.lr, self.seconds = chunks[-1].lr, chunks[-1].seconds
+        self._marks += [(c.first_step + len(c.losses) - 1, c.train_seconds, c.seconds) for c in chunks]
+        while len(self._marks) > _MAX_MARKS:
+            self._marks = self._marks[::-2][::-1]  # the last stays
+
+    def _take_evaluations(self) -> None:
+        """All of them, when there is a new one: within a generation they are only added."""
+        last = self._store._run("SELECT max(step) FROM evaluations")[0][0]  # reading all costs 2 us each
+        if last != (self.evaluations[-1].step if self.evaluations else None):
+            self.evaluations = self._store.evaluations()
 
     def close(self) -> None:
         self._store.close()

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """Per column: its first index and the least, mean and greatest of its finite values (NaN where none is), and how
-    many values are not finite."""
-
-    start: NDArray[np.int64]
-    low: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    high: NDArray[np.float64]
-    bad: NDArray[np.int64]
+from tui_mm.runs.series import Columns
 
 
 def decimate(values: NDArray[Any], columns: int) -> Columns:

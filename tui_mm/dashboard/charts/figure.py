@@ -2,38 +2,73 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import plotext
+from rich.cells import cell_len, set_cell_size
 
-_LEAST_HEIGHT = 4
+from tui_mm.dashboard.charts.look import Color, Look
+
+LEAST_HEIGHT = 4
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+Part = str | tuple[str, str, Color | None]
+"""What a legend says of one thing: a text, or its mark, the text and the mark's colour."""
 
 
-def legend(parts: Sequence[str], width: int) -> str:
-    """What a chart shows, in lines of at most ``width``, parts kept whole."""
-    lines = [""]
+def legend_lines(parts: Sequence[Part], width: int, most: int | None = None, *, color: bool = False) -> list[str]:
+    """What a chart shows, in lines of at most ``width`` cells, parts kept whole; the last of them go first where there
+    are to be at most ``most`` lines. Only a part that is longer than a line is cut."""
+    lines: list[str] = []
+    room = 0
     for part in parts:
-        longer = f"{lines[-1]}  {part}" if lines[-1] else part
-        if len(longer) > width and lines[-1]:
-            lines.append(part)
-        else:
-            lines[-1] = longer
-    return "\n".join(lines)
+        mark, text, shade = part if isinstance(part, tuple) else ("", part, None)
+        text = f"{mark} {text}" if mark else text
+        if cell_len(text) > width:
+            text = set_cell_size(text, width)
+        size = cell_len(text)
+        if mark and color and shade is not None:
+            text = str(plotext.colorize(text[: len(mark)], shade)) + text[len(mark) :]
+        if lines and size + 2 <= room:
+            lines[-1] += f"  {text}"
+            room -= size + 2
+        elif most is None or len(lines) < most:
+            lines.append(text)
+            room = width - size
+    return lines
 
 
-def build(draw: Callable[[Any], None], parts: Sequence[str], *, width: int, height: int, color: bool) -> str:
-    """A chart with its legend below, in ``height`` lines of at most ``width`` columns.
+def legend(parts: Sequence[Part], width: int) -> str:
+    """All of it, without colours."""
+    return "\n".join(legend_lines(parts, width))
 
-    ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log axis (take log10 and
-    name the ticks). ``parts`` are what the legend says.
-    """
-    below = legend(parts, width)
-    height = max(_LEAST_HEIGHT, height - below.count("\n") - 1)
+
+def plot(draw: Callable[[Any], None], width: int, height: int, *, color: bool) -> str:
+    """A chart of that size. ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log
+    axis (take log10 and name the ticks)."""
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plot_size(width, height)
     plotext.theme("clear")
     draw(plotext)
     text = str(plotext.build())
-    return (text if color else str(plotext.uncolorize(text))).rstrip() + "\n" + below
+    return (text if color else _ANSI.sub("", text)).rstrip()
+
+
+def build(
+    draw: Callable[[Any], None],
+    parts: Sequence[Part],
+    look: Look | None = None,
+    *,
+    width: int = 80,
+    height: int = 22,
+    color: bool = True,
+) -> str:
+    """A chart with its legend below, in ``height`` lines of at most ``width`` columns; the look, if one is given,
+    stands for these three."""
+    if look is not None:
+        width, height, color = look.width, look.height, look.colors is not None
+    below = legend_lines(parts, width, color=color)
+    return "\n".join([plot(draw, width, max(LEAST_HEIGHT, height - len(below)), color=color), *below])

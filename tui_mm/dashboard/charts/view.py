@@ -1,4 +1,4 @@
-"""A widget that shows a chart's text and repaints only the rows that changed."""
+"""A widget that shows a chart's text and repaints only the cells that changed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,18 @@ class ChartView(Widget):
             for y in range(max(len(lines), len(self._lines)))
             if y >= len(lines) or y >= len(self._lines) or lines[y] != self._lines[y]
         ]
+        regions = []
         for y in changed:
+            strip = self._strip(lines[y]) if y < len(lines) else Strip([])
+            before = self._strips[y] if y < len(self._strips) else Strip([])
+            begin, end = changed_cells(before, strip)
+            regions.append(Region(begin, y, min(end, self.size.width) - begin, 1))
             if y < len(lines):
-                self._strips[y : y + 1] = [self._strip(lines[y])]
+                self._strips[y : y + 1] = [strip]
         del self._strips[len(lines) :]
         self._lines = lines
-        if changed:
-            self.refresh(*(Region(0, y, self.size.width, 1) for y in changed))
+        if regions:
+            self.refresh(*(region for region in regions if region.width > 0))
         return len(changed)
 
     def _strip(self, line: str | Text) -> Strip:
@@ -56,3 +61,16 @@ class ChartView(Widget):
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width
+
+
+def changed_cells(before: Strip, after: Strip) -> tuple[int, int]:
+    """The first cell that differs and the one behind the last; the whole line where characters are wide."""
+    size = max(before.cell_length, after.cell_length)
+    old, new = ([(c, s.style or None) for s in strip for c in s.text] for strip in (before, after))
+    if len(old) != before.cell_length or len(new) != after.cell_length:
+        return 0, size
+    blank = (" ", None)
+    old += [blank] * (size - len(old))
+    new += [blank] * (size - len(new))
+    differ = [x for x in range(size) if old[x] != new[x]]
+    return (differ[0], differ[-1] + 1) if differ else (0, 0)

@@ -1,0 +1,338 @@
+"""The Loss panel: what its keys and the mouse do, with and without a run."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from textual import events
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+
+from data.corpus import Corpus
+from tui_mm.config import make_config
+from tui_mm.dashboard.charts.view import ChartView, changed_cells
+from tui_mm.dashboard.panels.loss import LossPanel
+from tui_mm.dashboard.state import Overlay, ViewState, Words
+from tui_mm.runs.follow import RunFollower
+from tui_mm.runs.home import Home
+from tui_mm.runs.run import create_run
+from tui_mm.runs.store import EvaluationRow, LossChunk
+from tui_mm.words import split_for
+
+STEPS = 1000
+KEYS = ("left", "right", "home", "end", "plus", "equals_sign", "minus", "shift+left", "shift+right", "f", "escape", "y",
+        "u")  # fmt: skip
+
+
+def falling(count: int) -> np.ndarray:
+    return (2 + np.exp(-np.arange(count) / 100)).astype(np.float32)
+
+
+def followed(corpus: Corpus, losses: np.ndarray, **flags: Any) -> RunFollower:
+    """A run of these losses, ten steps a second, 10 steps an epoch, dev 2.5 at step 500."""
+    config = make_config(flags={"model": "mlp", "batch_size": 32, "steps": STEPS, **flags})
+    run = create_run(Home.find(), config, corpus, None, {"data": {"examples": {"train": 320}}, "model": {}})
+    with run.store() as store, store.transaction():
+        for first in range(0, len(losses), 100):
+            part = losses[first : first + 100]
+            end = (first + len(part)) / 10
+            store.add_losses(LossChunk(first + 1, part, 0.1, end, end))
+        store.add_evaluation(EvaluationRow(0, 3.3, 3.4, True, 0.0))
+        if len(losses) >= 500:
+            store.add_evaluation(EvaluationRow(500, 2.4, 2.5, True, 50.0))
+    follower = RunFollower(run)
+    follower.poll()
+    return follower
+
+
+class Stage(App[None]):
+    CSS = "LossPanel { height: 1fr; border: round $border; padding: 0 1; }"
+
+    def __init__(self, state: ViewState) -> None:
+        super().__init__()
+        self.state = state
+
+    def compose(self) -> ComposeResult:
+        yield LossPanel(self.state)
+
+
+class Scene:
+    def __init__(self, app: Stage, pilot: Pilot[None]) -> None:
+        self.panel = app.query_one(LossPanel)
+        self.view = self.panel.query_one(ChartView)
+        self.state, self.pilot, self.app = app.state, pilot, app
+
+    @property
+    def text(self) -> str:
+        return self.view.text
+
+    @property
+    def ticks(self) -> list[str]:
+        """What stands under the x axis."""
+        lines = self.text.split("\n")
+        at = next(y for y, line in enumerate(lines) if "└" in line)
+        return lines[at + 1].split()
+
+    async def press(self, *keys: str) -> str:
+        await self.pilot.press(*keys)
+        return self.text
+
+
+def state_of(corpus: Corpus, follower: RunFollower | None, **more: Any) -> ViewState:
+    config = make_config(flags={"steps": STEPS})
+    state = ViewState(config, **more)
+    state.words = Words.of(split_for(config, corpus))
+    state.follower = follower
+    return state
+
+
+@asynccontextmanager
+async def staged(state: ViewState, size: tuple[int, int] = (110, 30)) -> AsyncIterator[Scene]:
+    app = Stage(state)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        scene = Scene(app, pilot)
+        scene.panel.focus()
+        scene.panel.draw()
+        yield scene
+
+
+def play(scene: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(scene)
+
+
+def test_before_any_training_it_says_what_to_press_and_every_key_is_borne(corpus: Corpus) -> None:
+    async def scene() -> None:
+        for state in (state_of(corpus, None), ViewState(make_config()), state_of(corpus, followed(corpus, falling(0)))):
+            async with staged(state) as stage:
+                assert "press t to train" in stage.text
+                await stage.press(*KEYS)
+                await stage.pilot.click(ChartView)
+                assert "press t to train" in stage.text
+
+    play(scene())
+
+
+def test_the_cursor_reads_values_and_f_takes_it_away(corpus: Corpus) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            await stage.press("left")
+            assert re.search(r"steps 991–1,000  train 2\.000\d \(2\.000\d–2\.000\d\)  dev 2\.5000 at 500", stage.text)
+            assert "epoch 100.00  1:40" in stage.text
+            assert "│" in "".join(line[12:] for line in stage.text.split("\n"))
+            await stage.press("left")
+            assert re.search(r"steps 98\d–990 ", stage.text)
+            await stage.press("home")
+            assert re.search(r"steps? 1.*  train 2\.9\d+ \(2\.9\d+–3\.0000\)  dev 3\.4000 at 0", stage.text)
+            await stage.press("left")
+            assert re.search(r"steps? 1", stage.text)
+            await stage.press("end")
+            assert "–1,000  train" in stage.text
+            await stage.press("f")
+            assert "steps 9" not in stage.text
+            assert "│" not in "".join(line[12:] for line in stage.text.split("\n"))
+
+    play(scene())
+
+
+def test_zoom_pan_and_follow(corpus: Corpus) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            assert stage.ticks[:2] == ["step", "0"]
+            whole = stage.text
+            await stage.press("plus")
+            assert stage.ticks[0] == "500"
+            assert "f follows" in str(stage.panel.border_title)
+            await stage.press("shift+left")
+            assert stage.panel._zoomed == (375, 875)
+            await stage.press(*["shift+left"] * 9)
+            assert stage.panel._zoomed == (0, 500)
+            await stage.press(*["shift+right"] * 9)
+            assert stage.panel._zoomed == (500, 1000)
+            await stage.press("minus")
+            assert stage.panel._zoomed is None
+            assert stage.text == whole
+            await stage.press("home", "equals_sign", "equals_sign")
+            assert stage.panel._zoomed is not None
+            assert stage.panel._zoomed[0] < 10
+            await stage.press("escape")
+            assert stage.text == whole
+            await stage.press(*["plus"] * 30)
+            low, high = stage.panel._zoomed or (0, 0)
+            assert 8 <= high - low < 16, "eight steps are the least"
+            assert high == 1000
+
+    play(scene())
+
+
+def test_the_cursor_takes_a_zoomed_window_along(corpus: Corpus) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            await stage.press("plus", "plus", "home", "left", "left", "left")
+            assert stage.panel._zoomed is not None
+            assert stage.panel._zoomed[0] < 750
+            assert stage.panel._zoomed[1] - stage.panel._zoomed[0] == pytest.approx(250)
+            assert re.search(r"steps? 74\d", stage.text)
+
+    play(scene())
+
+
+def test_scale_and_unit_are_kept_in_the_settings(corpus: Corpus) -> None:
+    async def scene() -> None:
+        state = state_of(corpus, followed(corpus, falling(STEPS)))
+        async with staged(state) as stage:
+            assert "log scale" in stage.text
+            await stage.press("y")
+            assert "linear scale" in stage.text
+            assert state.settings.loss_scale == "linear"
+            await stage.press("u")
+            assert state.settings.loss_axis == "epochs"
+            assert stage.ticks[0] == "epoch"
+            assert stage.ticks[-1] == "100"
+            await stage.press("u")
+            assert "over seconds" in stage.text
+            assert "1:30" in stage.ticks
+            await stage.press("u")
+            assert stage.ticks[:2] == ["step", "0"]
+            await stage.press("y")
+            assert state.settings.loss_scale == "log"
+
+    play(scene())
+
+
+def test_the_window_and_the_cursor_stay_at_their_steps_in_another_unit(corpus: Corpus) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            await stage.press("plus", "left", "u")
+            assert stage.panel._zoomed == pytest.approx((50, 100))
+            assert "at 500  epoch 100" in stage.text
+            await stage.press("u")
+            assert stage.panel._zoomed == pytest.approx((50, 100))
+            await stage.press("u")
+            assert stage.panel._zoomed == pytest.approx((500, 1000))
+
+    play(scene())
+
+
+def test_a_run_that_goes_on_keeps_a_zoomed_window_and_grows_a_followed_one(corpus: Corpus) -> None:
+    async def scene() -> None:
+        follower = followed(corpus, falling(300))
+        follower.status = "running"
+        async with staged(state_of(corpus, follower)) as stage:
+            end = stage.ticks[-1]
+            await stage.press("plus")
+            before = stage.panel._zoomed
+            follower._take([LossChunk(301, falling(500), 0.1, 80.0, 80.0)])
+            stage.panel.draw()
+            assert stage.panel._zoomed == before
+            await stage.press("f")
+            assert int(stage.ticks[-1].replace(",", "")) > int(end.replace(",", ""))
+
+    play(scene())
+
+
+def test_what_is_drawn_stays_and_only_the_newest_cells_are_sent(corpus: Corpus) -> None:
+    async def scene() -> None:
+        follower = followed(corpus, falling(600))
+        follower.status = "running"
+        async with staged(state_of(corpus, follower)) as stage:
+            before = list(stage.view._strips)
+            follower._take([LossChunk(601, falling(1000)[600:610], 0.1, 61.0, 61.0)])
+            stage.panel.draw()
+            spans = [changed_cells(old, new) for old, new in zip(before, stage.view._strips, strict=True)]
+            assert 1 <= sum(end - begin for begin, end in spans) <= 12
+
+    play(scene())
+
+
+def test_other_runs_are_drawn_over_it_and_without_it(corpus: Corpus) -> None:
+    async def scene() -> None:
+        state = state_of(corpus, followed(corpus, falling(STEPS)))
+        names = ["[red]wide[/]", "李小龙\x1b[2J", "short"]
+        runs = [falling(STEPS) + 0.3, falling(2 * STEPS) - 0.3, falling(200) + 0.8]
+        state.overlays = [Overlay(n, followed(corpus, r)) for n, r in zip(names, runs, strict=True)]
+        state.overlays.append(Overlay("empty", followed(corpus, falling(0))))
+        async with staged(state, (140, 40)) as stage:
+            assert "A [red]wide[/]" in stage.text
+            assert "B 李小龙" in stage.text
+            assert "\x1b" not in stage.text
+            assert "empty" not in stage.text
+            assert stage.ticks[-1] in ("2k", "2,000")
+            await stage.press("left")
+            assert "C ended" in stage.text
+            assert re.search(r"A 2\.3\d+  B 1\.7\d+", stage.text)
+            state.follower = None
+            stage.panel.draw()
+            assert "C short" in stage.text
+            assert "train mean" not in stage.text
+            await stage.press(*KEYS, "plus", "left", "u", "u", "u")
+
+    play(scene())
+
+
+@pytest.mark.parametrize(("size", "more"), [((36, 8), {"ascii_only": True}), ((80, 24), {"color": False})])
+def test_every_key_with_every_run(size: tuple[int, int], more: dict[str, Any], corpus: Corpus) -> None:
+    runs = [falling(1), falling(2), np.full(50, np.nan, np.float32), np.array([0, np.inf, 3e38, 1e-30], np.float32)]
+
+    async def scene() -> None:
+        state = state_of(corpus, None, **more)
+        async with staged(state, size) as stage:
+            for losses in runs:
+                state.follower = followed(corpus, losses)
+                state.follower.status = "running" if len(losses) == 2 else "done"
+                stage.panel.draw()
+                await stage.press(*KEYS)
+                lines = stage.text.split("\n")
+                assert len(lines) == stage.view.size.height
+                assert all(len(line) <= stage.view.size.width for line in lines)
+                assert not more.get("ascii_only") or not re.search("[⠀-⣿░◆★┄⠒–•]", stage.text)
+
+    play(scene())
+
+
+def test_the_counting_model_has_one_step_and_is_drawn(corpus: Corpus) -> None:
+    async def scene() -> None:
+        follower = followed(corpus, np.array([2.45], np.float32), model="bigram")
+        async with staged(state_of(corpus, follower)) as stage:
+            assert "•" in stage.text
+            assert stage.ticks == ["step", "0", "1", "2"]
+            await stage.press("left")
+            assert "step 1  train 2.4500" in stage.text
+            assert "epoch 1.00" in stage.text
+
+    play(scene())
+
+
+def test_the_mouse_sets_the_cursor_and_its_wheel_zooms(corpus: Corpus) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            await stage.pilot.click(ChartView, offset=(56, 5))
+            assert re.search(r"steps 50\d–510", stage.text)
+            for kind, zoomed in ((events.MouseScrollUp, True), (events.MouseScrollDown, False)):
+                stage.view.post_message(kind(stage.view, 5, 5, 0, 0, 0, False, False, False))
+                await stage.pilot.pause()
+                assert (stage.panel._zoomed is not None) == zoomed
+
+    play(scene())
+
+
+def test_changed_cells() -> None:
+    async def scene() -> None:
+        async with App[None]().run_test() as pilot:
+            view = ChartView()
+            await pilot.app.mount(view)
+            strips = [view._strip(line) for line in ("abcdef", "abXdef", "abc", "ab\x1b[31mc\x1b[0mdef", "a李d")]
+            assert changed_cells(strips[0], strips[0]) == (0, 0)
+            assert changed_cells(strips[0], strips[1]) == (2, 3)
+            assert changed_cells(strips[0], strips[2]) == (3, 6)
+            assert changed_cells(strips[2], strips[0]) == (3, 6)
+            assert changed_cells(strips[0], strips[3]) == (2, 3)
+            assert changed_cells(strips[0], strips[4]) == (0, 6)
+
+    play(scene())
