@@ -338,7 +338,13 @@ class DashboardApp(RunHost):
             if data is not None:
                 self._set_up(self.state.config.model_copy(update={"data": data}))
 
-        self.push_screen(WordsScreen(self.state.settings.recent, self.home), chosen)
+        screen = WordsScreen(
+            datasets=self.home.datasets,
+            recent=self.state.settings.recent,
+            encoding=self.state.config.encoding,
+            ascii_only=self.state.ascii_only,
+        )
+        self.push_screen(screen, chosen)
 
     def action_setup(self) -> None:
         from tui_mm.dashboard.screens.setup import SetupScreen
@@ -347,9 +353,11 @@ class DashboardApp(RunHost):
         screen = SetupScreen(
             self.state.config,
             self.state.settings,
+            datasets=self.home.datasets,
+            words=None if words is None else len(words.splits.corpus),
             vocab_size=None if words is None else len(words.splits.vocabulary),
             train_examples=None if words is None else words.splits.train.examples,
-            home=self.home,
+            ascii_only=self.state.ascii_only,
         )
         self.push_screen(screen, lambda config: self._set_up(config) if config is not None else None)
 
@@ -382,7 +390,7 @@ class DashboardApp(RunHost):
             self._show_all()
 
         ids = tuple(o.follower.run.id for o in self.state.overlays)
-        self.push_screen(RunsScreen(self.home, self._run_id, ids), answered)
+        self.push_screen(RunsScreen(self.home, self._run_id, ids, ascii_only=self.state.ascii_only), answered)
 
     @property
     def _run_id(self) -> str | None:
@@ -402,6 +410,8 @@ class DashboardApp(RunHost):
     # -- leaving
 
     async def action_quit(self) -> None:
+        if isinstance(self.screen, QuitScreen):
+            return  # it is being asked already
         if self.state.is_training:
             self.push_screen(QuitScreen(), self._quit_as_chosen)
         else:

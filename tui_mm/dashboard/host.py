@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ from tui_mm.worker import protocol as ask
 from tui_mm.worker.client import WorkerClient
 
 _REFUSALS = (ask.CommandError, RunError, TimeoutError)
-_ASKING_SHARE = 0.005  # of a training's time may go into answering one panel
+_ASKING_SHARE = 0.008  # of a training's time may go into answering one panel
 _LEAST_PAUSE = 0.5  # seconds between two questions of a panel
 
 
@@ -257,7 +257,8 @@ class RunHost(App[str]):
         if now == pace.asked or (time.monotonic() < pace.due and self.state.status == "running"):
             return
         pace.asked, pace.due = now, math.inf
-        self.run_worker(partial(self._ask, pace, command, take, refused), group=f"ask {what}", exclusive=True)
+        question: Callable[[], Coroutine[None, None, None]] = partial(self._ask, pace, command, take, refused)
+        self.run_worker(question, group=f"ask {what}", exclusive=True)
 
     def ask_anew(self, what: str) -> None:
         """A person has changed what a panel asks for: the next ``ask_for`` is not held back."""

@@ -118,8 +118,7 @@ class RunFollower:
         self.samples = self._store.samples()
         self.sweep_exponents, self.sweep_losses = self._store.sweep_points()
         for kind, kept in self.snapshots.items():
-            read = getattr(self._store, "snapshots", None)
-            kept += read(kind, kept[-1][0] if kept else -1) if read else []
+            kept += self._store.snapshots(kind, kept[-1][0] if kept else -1)
         return True
 
     def _take(self, chunks: list[LossChunk]) -> None:
@@ -133,7 +132,7 @@ class RunFollower:
 
     def _take_evaluations(self) -> None:
         """All of them, when there is a new one: within a generation they are only added."""
-        last = self._store._run("SELECT max(step) FROM evaluations")[0][0]  # reading all costs 2 us each
+        last = self._store.last_evaluated()  # reading all of them costs 2 us each
         if last != (self.evaluations[-1].step if self.evaluations else None):
             self.evaluations = self._store.evaluations()
 

@@ -349,6 +349,11 @@ class RunStore:
         )
         return self._chunk(rows[0]) if rows else None
 
+    def last_evaluated(self) -> int | None:
+        """The step of the last evaluation."""
+        step: int | None = self._run("SELECT max(step) FROM evaluations")[0][0]
+        return step
+
     def evaluations(self) -> list[EvaluationRow]:
         rows = self._run("SELECT step, train, dev, has_dev, is_best, seconds FROM evaluations ORDER BY step")
         return [

@@ -20,7 +20,7 @@ def main() -> int:
 
     run = Run(Path(sys.argv[1]))
     trainer, splits = resume_trainer(run)
-    with training_session(run, trainer, splits) as session, stop_on_signals(signal.SIGTERM) as stop:
+    with training_session(run, trainer, splits, serves=True) as session, stop_on_signals(signal.SIGTERM) as stop:
         Server(session, Viewer(), stop).serve()
     return stop.exit_code if stop() else 0
 

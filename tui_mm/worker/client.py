@@ -70,6 +70,15 @@ class WorkerClient:
             return True
         return self.run.is_live()
 
+    def is_served(self) -> bool:
+        """Whether who holds the run looks into its inbox: 'makemore-tui train' does not."""
+        return self.exit_code is None or self._store.get("server") is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the process that this client started; None while it is there. 0 if this client started none."""
+        return 0 if self._process is None else self._process.poll()
+
     def last_lines(self, count: int = 12) -> list[str]:
         """The end of the worker's log."""
         try:
@@ -130,6 +139,11 @@ class WorkerClient:
                 if not self.is_alive() and self.answer(number) is None:
                     lines = "; ".join(self.last_lines(3))
                     raise WorkerGoneError(f"run {self.run.id}: its worker has ended{': ' + lines if lines else ''}")
+                if not self.is_served():
+                    raise CommandError(
+                        f"run {self.run.id} is trained in another terminal by a command that takes no orders; "
+                        "watch it here, or wait for its end"
+                    )
             if now > give_up:
                 raise TimeoutError(f"run {self.run.id}: no answer to {command.kind!r} in {timeout:g} s")
             await asyncio.sleep(_POLL_SECONDS)

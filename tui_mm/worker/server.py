@@ -151,6 +151,7 @@ class Server:
         for row in self._store.open_commands():
             if self._sweep is not None and row.id == self._sweep.command:
                 continue  # under way, answered at its end
+            began = time.perf_counter()
             try:
                 answer = self._carry_out(row.id, ask.parse(row.name, row.arguments))
             except _USER_ERRORS as error:
@@ -159,6 +160,7 @@ class Server:
                 traceback.print_exc()  # into worker.log
                 answer = {"error": f"{type(error).__name__}: {error}; see worker.log"}
             if answer is not None:
+                answer["seconds"] = round(time.perf_counter() - began, 4)  # what it took from the training
                 self._store.answer_command(row.id, answer)
         if time.monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidy()

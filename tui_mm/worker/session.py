@@ -230,12 +230,15 @@ def is_snapshot_due(step: int, last: int | None, total: int) -> bool:
 
 
 @contextmanager
-def training_session(run: Run, trainer: Trainer, splits: Splits) -> Iterator[TrainingSession]:
+def training_session(run: Run, trainer: Trainer, splits: Splits, *, serves: bool = False) -> Iterator[TrainingSession]:
     """A session at the run's last checkpoint, with the run's lock and its store.
+
+    ``serves``: whether whoever makes it looks into the run's inbox.
 
     Raises RunError while another process trains it, and for a checkpoint that cannot be used.
     """
     with run.training_lock(), run.store() as store:
+        store.set(server=os.getpid() if serves else None)
         session = TrainingSession(run, trainer, splits, store)
         session.restore()
         yield session

@@ -1,14 +1,28 @@
 """The panels: each draws from the view state and keeps no history of its own."""
 
 from tui_mm.dashboard.panels.base import Panel
+from tui_mm.dashboard.panels.bigrams import BigramsPanel
 from tui_mm.dashboard.panels.dataset import DatasetPanel
+from tui_mm.dashboard.panels.embedding import EmbeddingPanel
+from tui_mm.dashboard.panels.layers import LayersPanel
 from tui_mm.dashboard.panels.log import LogPanel
 from tui_mm.dashboard.panels.loss import LossPanel
 from tui_mm.dashboard.panels.samples import SamplesPanel
 from tui_mm.dashboard.panels.sweep import SweepPanel
+from tui_mm.dashboard.panels.timeline import TimelinePanel
 
-ALL_PANELS: tuple[type[Panel], ...] = (DatasetPanel, LossPanel, SamplesPanel, SweepPanel, LogPanel)
+ALL_PANELS: tuple[type[Panel], ...] = (
+    DatasetPanel,
+    LossPanel,
+    SamplesPanel,
+    SweepPanel,
+    EmbeddingPanel,
+    LayersPanel,
+    BigramsPanel,
+    TimelinePanel,
+    LogPanel,
+)
 """In the order of their number keys."""
 
-SHARING = ("sweep", "log")
+SHARING = ("sweep", "embedding", "layers", "bigrams", "timeline", "log")
 """Those that share one place on a usual terminal."""
