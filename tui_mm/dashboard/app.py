@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterable
@@ -312,7 +313,7 @@ class DashboardApp(RunHost):
 
     def action_sweep(self) -> None:
         self.action_panel("sweep")
-        self.tell(ask.Sweep(), lambda _: "")
+        self.tell(ask.Sweep(), lambda _: "", timeout=math.inf)  # answered at its end
 
     def action_sample(self) -> None:
         self.action_panel("samples")

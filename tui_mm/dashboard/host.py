@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from textual import work
 from textual.app import App
 from textual.message import Message
-from textual.worker import get_current_worker
+from textual.worker import WorkType, get_current_worker
 
 from data.corpus import CorpusError
 from tui_mm.config import ConfigError, RunConfig
@@ -147,23 +147,23 @@ class RunHost(App[str]):
             self.notify(str(error), severity="error", markup=False)
             return None
 
-    async def answer_to(self, command: ask.Command) -> dict[str, Any] | None:
+    async def answer_to(self, command: ask.Command, timeout: float = 30.0) -> dict[str, Any] | None:
         """The answer to a command, or None with a line in the log."""
         if self.client is None:
             self.notify("the words are not there yet", severity="warning")
             return None
         try:
             self.client.start_worker()
-            return await self.client.ask(command)
+            return await self.client.ask(command, timeout)
         except (*_REFUSALS, OSError) as error:
             self.state.note(f"{command.kind}: {error}")
             self.notify(str(error), severity="error", markup=False)
             return None
 
     @work(group="told")
-    async def tell(self, command: ask.Command, said: Callable[[dict[str, Any]], str]) -> None:
+    async def tell(self, command: ask.Command, said: Callable[[dict[str, Any]], str], timeout: float = 30.0) -> None:
         """Carry a command out and say what came of it."""
-        answer = await self.answer_to(command)
+        answer = await self.answer_to(command, timeout)
         if answer is not None:
             line = said(answer)
             if line:
@@ -257,7 +257,7 @@ class RunHost(App[str]):
         if now == pace.asked or (time.monotonic() < pace.due and self.state.status == "running"):
             return
         pace.asked, pace.due = now, math.inf
-        question: Callable[[], Coroutine[None, None, None]] = partial(self._ask, pace, command, take, refused)
+        question: WorkType[None] = partial(self._ask, pace, command, take, refused)
         self.run_worker(question, group=f"ask {what}", exclusive=True)
 
     def ask_anew(self, what: str) -> None:
