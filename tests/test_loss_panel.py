@@ -148,7 +148,7 @@ def test_zoom_pan_and_follow(corpus: Corpus) -> None:
             whole = stage.text
             await stage.press("plus")
             assert stage.ticks[0] == "500"
-            assert "f follows" in str(stage.panel.border_title)
+            assert "f follows" in str(stage.panel.border_subtitle)
             await stage.press("shift+left")
             assert stage.panel._zoomed == (375, 875)
             await stage.press(*["shift+left"] * 9)

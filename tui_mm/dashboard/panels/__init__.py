@@ -17,12 +17,12 @@ ALL_PANELS: tuple[type[Panel], ...] = (
     SamplesPanel,
     SweepPanel,
     EmbeddingPanel,
-    LayersPanel,
     BigramsPanel,
+    LayersPanel,
     TimelinePanel,
     LogPanel,
 )
 """In the order of their number keys."""
 
-SHARING = ("sweep", "embedding", "layers", "bigrams", "timeline", "log")
+SHARING = ("sweep", "embedding", "bigrams", "layers", "timeline", "log")
 """Those that share one place on a usual terminal."""

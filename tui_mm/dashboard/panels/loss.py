@@ -142,8 +142,8 @@ class LossPanel(Panel):
         return says
 
     def _title(self) -> None:
-        where = "" if self._zoomed is None else " (zoomed; f follows)"
-        self.border_title = f"{self.TITLE}{where}"
+        where = "" if self._zoomed is None else "zoomed; f follows"
+        self.border_subtitle = where
 
     # -- places and cells
 
