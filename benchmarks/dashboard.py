@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.row import Row, Target, table
 from benchmarks.terminal import TerminalError, without_terminal
 from benchmarks.timing import interleaved
-from benchmarks.viewer import Viewer, steps_per_second
+from benchmarks.viewer import Title, Viewer, steps_per_second
 from data.catalog import load
 
 _ENDLESS = ("--steps", "10000000", "--threads", "1", "--device", "cpu")
@@ -108,7 +108,7 @@ def _switched(plan: Plan, preset: str) -> list[float]:
             _wait(draw)
             viewer.catch_up()
             key, title = draw.choice([(k, t) for k, t in titles.items() if t != viewer.panel_title()])
-            latencies.append(viewer.latency(key, partial(_shows, viewer, title), f"the panel {title}"))
+            latencies.append(viewer.latency(key, partial(_shows, viewer, title), f"the panel of key {key}"))
     return latencies
 
 
@@ -116,7 +116,7 @@ def _reads(viewer: Viewer, y: int, x: int, text: str) -> bool:
     return viewer.row(y)[x:].startswith(text)
 
 
-def _shows(viewer: Viewer, title: str) -> bool:
+def _shows(viewer: Viewer, title: Title) -> bool:
     return viewer.panel_title() == title
 
 

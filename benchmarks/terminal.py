@@ -78,6 +78,11 @@ class Terminal:
         cells = self._screen.buffer[y]
         return "".join(cells[x].data for x in range(self._screen.columns))
 
+    def reversed(self, y: int) -> list[bool]:
+        """Which cells of a row are in reverse."""
+        cells = self._screen.buffer[y]
+        return [cells[x].reverse for x in range(self._screen.columns)]
+
     @property
     def rows(self) -> int:
         return int(self._screen.lines)

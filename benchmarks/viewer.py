@@ -18,9 +18,11 @@ from tui_mm.worker.client import WorkerClient
 from tui_mm.worker.protocol import Start
 
 _RUNNING = re.compile(r"● running [\d,]+ /")
-_TITLE = re.compile(r"╭─+ (.+?) ─")
 _SETTLED_S = 0.5
 _POLL_S = 0.002
+
+Title = tuple[tuple[str, bool], ...]
+"""A panel's upper border: letters, and whether each is in reverse, as the current one of several tabs is."""
 
 
 class Viewer(Terminal):
@@ -42,6 +44,7 @@ class Viewer(Terminal):
         self.until_painted()
         give_up = time.monotonic() + PATIENCE_S
         while not (runs := all_runs(self._home)) or not runs[-1].is_live():
+            self.catch_up()  # tells if the program has ended
             if time.monotonic() > give_up:
                 raise TerminalError(f"waited {PATIENCE_S:g} s for the worker; the screen:\n{self.text()}")
             time.sleep(0.05)
@@ -76,10 +79,10 @@ class Viewer(Terminal):
             )
         return y, len(before) - 1
 
-    def panel_titles(self) -> dict[str, str]:
+    def panel_titles(self) -> dict[str, Title]:
         """The number keys that show a panel of their own on a narrow terminal, with its title. While nothing is
         trained."""
-        titles: dict[str, str] = {}
+        titles: dict[str, Title] = {}
         for key in "123456789":
             self.press(key)
             self.until_quiet(_SETTLED_S)
@@ -90,10 +93,10 @@ class Viewer(Terminal):
             raise TerminalError(f"the keys 1 to 9 show {len(titles)} panels; the screen:\n{self.text()}")
         return titles
 
-    def panel_title(self) -> str | None:
-        """Of the topmost panel."""
-        found = (_TITLE.search(self.row(y)) for y in range(1, self.rows))
-        return next((match[1] for match in found if match), None)
+    def panel_title(self) -> Title:
+        """Of the topmost panel; empty where there is none."""
+        y = next((y for y in range(1, self.rows) if "╭" in self.row(y)), None)
+        return () if y is None else tuple(zip(self.row(y), self.reversed(y), strict=True))
 
 
 def steps_per_second(home: Path, seconds: float, warm_up: float) -> float:
