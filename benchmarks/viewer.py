@@ -18,6 +18,7 @@ from tui_mm.worker.client import WorkerClient
 from tui_mm.worker.protocol import Start
 
 _RUNNING = re.compile(r"● running [\d,]+ /")
+_CORNER = re.compile("[╭┌┏╔]")  # of a border: heavy where a panel has the focus, say
 _SETTLED_S = 0.5
 _POLL_S = 0.002
 
@@ -95,7 +96,7 @@ class Viewer(Terminal):
 
     def panel_title(self) -> Title:
         """Of the topmost panel; empty where there is none."""
-        y = next((y for y in range(1, self.rows) if "╭" in self.row(y)), None)
+        y = next((y for y in range(1, self.rows) if _CORNER.search(self.row(y))), None)
         return () if y is None else tuple(zip(self.row(y), self.reversed(y), strict=True))
 
 
