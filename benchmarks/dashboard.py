@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.row import Row, Target, table
 from benchmarks.terminal import TerminalError, without_terminal
 from benchmarks.timing import interleaved
-from benchmarks.viewer import Title, Viewer, steps_per_second
+from benchmarks.viewer import Title, Viewer, steps_done, steps_per_second
 from data.catalog import load
 
 _ENDLESS = ("--steps", "10000000", "--threads", "1", "--device", "cpu")
@@ -163,12 +163,13 @@ def sent(plan: Plan) -> list[Row]:
             viewer.press("t")
             viewer.until_running()
             time.sleep(plan.warm_up)
-            before = _cpu_seconds(viewer)
+            before, first = _cpu_seconds(viewer), steps_done(home)
             pace = viewer.bytes_in(plan.byte_window) / plan.byte_window / 1000
             busy = (_cpu_seconds(viewer) - before) / plan.byte_window
+            done = steps_done(home) - first
             worker = max(viewer.process.children(recursive=True), key=lambda child: child.memory_info().rss)
             memory = [process.memory_info().rss / 1e6 for process in (viewer.process, worker)]
-        window = f"preset lecture, {plan.byte_window:g} s of training from {plan.warm_up:g} s on"
+        window = f"preset lecture, {plan.byte_window:g} s ({done:,} steps) from {plan.warm_up:g} s on"
         target = None if limit is None else Target("limit", limit)
         rows.append(Row(f"to the terminal, {name}", "KB/s", [pace], target=target, note=f"{window}; KB are 1,000 B"))
         processes.append(

@@ -116,6 +116,12 @@ def steps_per_second(home: Path, seconds: float, warm_up: float) -> float:
     return (last - first) / (ended - started)
 
 
+def steps_done(home: Path) -> int:
+    """Of the home's newest run."""
+    with find_run(Home(home), "last").store() as store:
+        return _steps(store)
+
+
 def _until_trained(home: Path) -> RunStore:
     give_up = time.monotonic() + PATIENCE_S
     run: Run | None = None
