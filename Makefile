@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench bench-dashboard clean
 
 run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
@@ -21,6 +21,9 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks
+
+bench-dashboard: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.dashboard
 
 # Stamps: a second start installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt

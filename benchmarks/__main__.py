@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine, machine_line
 from benchmarks.quality import is_lecture_list, quality_row
-from benchmarks.row import Row
+from benchmarks.row import Row, table
 from benchmarks.scale import scale_rows
 from benchmarks.steps import steps_row
 from benchmarks.windows import windows_rows
@@ -19,7 +19,6 @@ from tui_mm.runs.home import Home
 
 _LEAST_REPEATS = 5
 _QUICK_WORDS = 5_000
-_HEADINGS = ("what", "measured", "reference", "ratio", "target", "met?")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     which = "the lecture's list" if facts["lecture_list"] else "not the lecture's list"
     times = "one short repeat: no figures to go by" if arguments.quick else f"medians of {repeats} interleaved repeats"
     print(f"{facts['name']}, {facts['words']:,} words ({which}); {times}\n")
-    print(_table(rows))
+    print(table(rows))
     print()
     for row in rows:
         print(f"- {row.name}: {row.note}.")
@@ -107,15 +106,6 @@ def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[
 
 def _tell(what: str) -> None:
     print(f"measuring {what} ...", file=sys.stderr, flush=True)
-
-
-def _table(rows: list[Row]) -> str:
-    """Columns lined up; also a table in Markdown."""
-    lines = [_HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(shown)
 
 
 if __name__ == "__main__":

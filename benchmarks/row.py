@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from benchmarks.timing import median_or_none
 
-Unit = Literal["steps/s", "s", "GB"]
+_HEADINGS = ("what", "measured", "reference", "ratio", "target", "met?")
+Unit = Literal["steps/s", "s", "GB", "MB", "KB/s", "bytes", "%"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """repeats, reference_repeats: what each repeat measured; empty where there is no figure, or none was reached."""
+    """repeats, reference_repeats: what each repeat measured; empty where there is no figure, or none was reached.
+
+    ``measured`` is the repeats' median, or a higher quantile of them.
+    """
 
     name: str
     unit: Unit
@@ -28,10 +33,13 @@ class Row:
     reference_repeats: list[float] = field(default_factory=list)
     target: Target | None = None
     note: str = ""
+    quantile: float | None = None
 
     @property
     def measured(self) -> float | None:
-        return median_or_none(self.repeats)
+        if self.quantile is None or not self.repeats:
+            return median_or_none(self.repeats)
+        return sorted(self.repeats)[math.ceil(self.quantile * len(self.repeats)) - 1]
 
     @property
     def reference(self) -> float | None:
@@ -81,7 +89,7 @@ class Row:
             self.name,
             self._shown(self.measured, "not reached"),
             self._shown(self.reference, "–"),
-            "–" if self.ratio is None else f"{self.ratio:.{1 if self.ratio >= 10 else 2}f} ×",
+            "–" if self.ratio is None else f"{self.ratio:.{1 if self.ratio >= 10 else 2 if self.ratio >= 1 else 3}f} ×",
             self.target_text or "–",
             {True: "met", False: "not met", None: "–"}[self.met],
         )
@@ -89,8 +97,19 @@ class Row:
     def _shown(self, value: float | None, missing: str) -> str:
         if value is None:
             return missing
-        if self.unit == "steps/s":
-            return f"{value:,.0f} steps/s"
+        if self.unit in ("steps/s", "bytes", "MB", "%"):
+            return f"{value:,.0f} {self.unit}"
+        if self.unit == "KB/s":
+            return f"{value:.1f} KB/s"
         if self.unit == "s" and value < 1:
             return f"{1000 * value:.2f} ms"
         return f"{value:.3f} GB" if self.unit == "GB" else f"{value:.2f} s"
+
+
+def table(rows: list[Row]) -> str:
+    """Columns lined up; also a table in Markdown."""
+    lines = [_HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(shown)
