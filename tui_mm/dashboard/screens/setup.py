@@ -170,6 +170,8 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         self._wrong = [row for name, row in self._rows.items() if name in faults]
         self._read = None if faults else validate(values)
         self._show_outlook()
+        if self._wrong and self.focused is not None:
+            self.call_after_refresh(self.focused.scroll_visible, animate=False)  # with its new line
 
     def _joint_faults(self, values: dict[str, Any], wrong: set[str]) -> dict[str, str]:
         """What is wrong between fields that are right by themselves, said at each that the message names."""

@@ -107,7 +107,7 @@ class WordsScreen(ModalScreen[str | None]):
         self._datasets = datasets
         self._recent = [path for path in recent if path not in CATALOG]
         self._encoding = encoding
-        self._folder = (folder or Path.cwd()).absolute()
+        self._folder = folder or _working_folder()
         self._ascii_only = ascii_only
         self._shown = ""  # the source in the preview
 
@@ -221,10 +221,17 @@ class WordsScreen(ModalScreen[str | None]):
 
 
 def _absolute(typed: str) -> str:
-    """A set's name as it is, anything else as a whole path. ``~`` of a user that there is not stays."""
+    """A set's name as it is, anything else as a whole path. What cannot be one stays as it is."""
     if typed in CATALOG:
         return typed
     try:
         return str(Path(typed).expanduser().absolute())
-    except RuntimeError:
+    except (OSError, RuntimeError):
         return typed
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return Path.home()
