@@ -72,7 +72,7 @@ class WordsScreen(ModalScreen[str | None]):
     WordsScreen #path-row { height: 1; }
     WordsScreen #path-row > Static { width: 8; padding: 0 1; }
     WordsScreen #path { width: 1fr; background: $surface; }
-    WordsScreen #body { height: 1fr; layout: vertical; }
+    WordsScreen #lists { height: 1fr; layout: vertical; }
     WordsScreen #choices { height: 2fr; }
     WordsScreen #sources { height: auto; max-height: 40%; border: none; padding: 0 1; scrollbar-size-vertical: 1; }
     WordsScreen WordFiles { height: 1fr; padding: 0 1; scrollbar-size: 1 1; }
@@ -80,7 +80,7 @@ class WordsScreen(ModalScreen[str | None]):
     WordsScreen #preview.-wrong { color: $text-error; }
     WordsScreen #buttons { height: 1; }
     WordsScreen #buttons Button { margin-right: 1; min-width: 8; }
-    WordsScreen.-two #body { layout: horizontal; }
+    WordsScreen.-two #lists { layout: horizontal; }
     WordsScreen.-two #choices { width: 1fr; height: 1fr; }
     WordsScreen.-two #preview { width: 1fr; height: 1fr; }
     """
@@ -118,7 +118,7 @@ class WordsScreen(ModalScreen[str | None]):
             path = Input(placeholder="~/words.txt, one word a line", compact=True, id="path")
             path.cursor_blink = False  # an idle screen sends nothing
             yield path
-        with Vertical(id="body"):
+        with Vertical(id="lists"):
             with Vertical(id="choices"):
                 yield OptionList(*self._options(), id="sources", markup=False)
                 yield WordFiles(self._folder, ascii_only=self._ascii_only)
