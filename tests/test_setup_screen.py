@@ -114,7 +114,7 @@ def test_a_field_is_typed_into_and_marked_and_explained() -> None:
             assert "200,000 steps of 32" in seat.text_of("#outlook")
             while getattr(seat.app.focused, "field", "") != "hidden":
                 await seat.pilot.press("down")
-            assert "hidden: units of the tanh layer; a whole number from 1 to 65,536" in seat.text_of("#help")
+            assert "hidden: units of the tanh layer; a whole number from 1 to 65,536" in seat.text_of("#explained")
             await seat.pilot.press("backspace", "backspace", "backspace", "3", "0", "0")
             assert "* hidden" in seat.painted
             assert "preset: 200" in seat.painted
@@ -243,6 +243,21 @@ def test_ascii_only_paints_ascii() -> None:
     async def scene() -> None:
         async with seated(setup_screen(ascii_only=True)) as seat:
             assert [c for c in seat.painted if ord(c) > 126 and c not in "▁▂▃▄▅▆▇█▔▕▊▎╸╺━"] == []  # a scrollbar's
+
+    play(scene())
+
+
+def test_no_color_paints_grey(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def scene() -> None:
+        async with seated(setup_screen()) as seat:
+            await seat.write("max_words", "x")
+            assert "! max_words" in seat.painted
+            strips = seat.screen._compositor.render_strips()
+            colors = {s.style.color for line in strips for s in line if s.style is not None and s.style.color}
+            assert colors
+            assert all(len(set(color.get_truecolor())) == 1 for color in colors)
 
     play(scene())
 
@@ -385,8 +400,8 @@ def test_a_preview_of_what_is_no_file(tmp_path: Path) -> None:
     ):
         assert words in preview(source, tmp_path, "utf-8").fault
     (tmp_path / "a.txt").write_text("anna\n" * 20_000)
-    for encoding in ("klingon", "hex", "idna"):
-        assert preview(str(tmp_path / "a.txt"), tmp_path, encoding).fault
+    for encoding in ("klingon", "hex", "zlib", "undefined"):
+        assert f"{encoding!r} is not a text encoding" in preview(str(tmp_path / "a.txt"), tmp_path, encoding).fault
 
 
 # -- the question for a rate

@@ -1,9 +1,10 @@
 """How long a training will take, before it is started: a cost model, and a machine's speed against it. No torch.
 
 A step costs its overhead, the multiply-adds of its rows, the values that pass through memory, and its update; an
-evaluation costs a forward pass over the distinct contexts. The figures are one thread's of the processor it was
-calibrated on (2 cores, AVX2), for batches from 1 to 4,096, 3,000 to 1,300,000 parameters and both optimizers: within
-1.25 times of what was measured. Other machines, threads and devices differ by a factor that ``speed_of`` learns.
+evaluation costs a forward pass over the distinct contexts. The figures are one thread's of the machine it was
+calibrated on (two cores of a 2020s x86 server), for batches from 1 to 4,096, 3,000 to 1,300,000 parameters and both
+optimizers: within 1.25 times of the best measured. A full batch of a long list, which fits no cache, takes twice as
+long. Other machines, threads and devices differ by a factor that ``speed_of`` learns.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import math
 from tui_mm.config import RunConfig, unused
 from tui_mm.words import parameter_count
 
-_STEP = 340e-6  # seconds: the calls of one step
+_STEP = 320e-6  # seconds: the calls of one step
 _MULTIPLY_ADD = 7e-11  # forward and backward, of one parameter for one row
 _VALUE = 9.5e-9  # of an embedding, a hidden unit or a logit, for one row
 _UPDATE = {"sgd": 0.6e-9}  # of one parameter
 _ADAPTIVE_UPDATE = 2.3e-9  # by an optimizer that keeps two averages
-_EVALUATED_ROW = 1e-6  # the loss of a row's followers
+_EVALUATED_ROW = 0.5e-6  # the loss of a row's followers
 _EVALUATED_MULTIPLY_ADD = 6e-11
-_COUNTED = 0.5e-6  # an example of a model that counts, or of the first evaluation, which sorts them
+_COUNTED = 0.3e-6  # an example of a model that counts, or of the first evaluation, which sorts them
 _DISTINCT = 0.35  # of a long list's contexts, those that differ when they are long: beginnings are shared
 _BRANCHES = 0.75  # of the characters, those that make up the contexts of a short list
 
@@ -33,7 +34,7 @@ def expected_seconds(config: RunConfig, vocab_size: int, train_examples: int, sp
     ``vocab_size``: characters with the boundary; ``train_examples``: predictions in the train split.
     """
     if "steps" in unused(config.model_dump()):
-        return 2 * _COUNTED * train_examples / speed
+        return _COUNTED * train_examples / speed
     parameters = parameter_count(config, vocab_size)
     values = config.block_size * config.embedding + config.hidden + vocab_size
     rows = config.batch_size or train_examples

@@ -196,6 +196,9 @@ def _furnish(row: FieldRow, crop: Region, render: Callable[[Region], list[Strip]
         _first_line(row, strip, width) if y == 0 else _fault_line(row, faults, y - 1, width)
         for y, strip in zip(lines, render(Region(0, crop.y, width, crop.height)), strict=True)
     ]
+    background = Color.parse(row.app.theme_variables["background"])
+    for line_filter in row.get_line_filters():  # such as that of NO_COLOR
+        strips = [strip.apply_filter(line_filter, background) for strip in strips]
     return [strip.crop(crop.x, crop.right) for strip in strips]
 
 

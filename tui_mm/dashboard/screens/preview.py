@@ -63,11 +63,10 @@ def _of_file(path: Path, source: str, encoding: str) -> Preview:
 def _decode_head(raw: bytes, source: str, encoding: str) -> Corpus:
     """The words of a file's beginning, which may end inside a character."""
     try:
+        "a".encode(encoding)  # decoders of what is no text encoding raise what they like
         text = codecs.getincrementaldecoder(encoding)().decode(raw)
-    except UnicodeDecodeError:
+    except (LookupError, UnicodeError):
         return decode_words(raw, source, encoding)  # raises what reading the whole file would
-    except LookupError:
-        return decode_words(b"", source, encoding)
     return parse_words(text, source)
 
 

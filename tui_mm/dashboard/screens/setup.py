@@ -85,12 +85,12 @@ class SetupScreen(ModalScreen[RunConfig | None]):
     SetupScreen .column { height: auto; }
     SetupScreen .group { height: auto; margin-bottom: 1; }
     SetupScreen .group > .title { color: $text-primary; text-style: bold underline; height: 1; }
-    SetupScreen #help { height: 3; padding: 0 1; background: $panel; }
+    SetupScreen #explained { height: 3; padding: 0 1; background: $panel; }
     SetupScreen #outlook { height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; }
     SetupScreen #outlook.-wrong { color: $text-error; text-style: bold; }
     SetupScreen #buttons { height: 1; }
     SetupScreen #buttons Button { margin-right: 1; min-width: 8; }
-    SetupScreen.-broad #help { height: 2; }
+    SetupScreen.-broad #explained { height: 2; }
     SetupScreen.-two Form { layout: horizontal; }
     SetupScreen.-two .column { width: 1fr; padding-right: 2; }
     """
@@ -132,7 +132,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
                             for name in names:
                                 text = text_of(getattr(self._config, name))
                                 yield make_row(name, text, ascii_only=self._ascii_only)
-        yield Static(id="help", markup=False)
+        yield Static(id="explained", markup=False)
         yield Static(id="outlook", markup=False)
         with Horizontal(id="buttons"):
             yield Button("Use it F2", id="use", variant="primary", compact=True)
@@ -170,6 +170,8 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         self._wrong = [row for name, row in self._rows.items() if name in faults]
         self._read = None if faults else validate(values)
         self._show_outlook()
+        if self._wrong and self.focused is not None:
+            self.call_after_refresh(self.focused.scroll_visible, animate=False)  # with its new line
 
     def _joint_faults(self, values: dict[str, Any], wrong: set[str]) -> dict[str, str]:
         """What is wrong between fields that are right by themselves, said at each that the message names."""
@@ -237,7 +239,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
             line = help_of(focused.field)
         else:
             line = Text("" if isinstance(focused, Button) else _PRESET_HELP)
-        self.query_one("#help", Static).update(line, layout=False)
+        self.query_one("#explained", Static).update(line, layout=False)
 
     # -- actions
 

@@ -72,7 +72,7 @@ class WordsScreen(ModalScreen[str | None]):
     WordsScreen #path-row { height: 1; }
     WordsScreen #path-row > Static { width: 8; padding: 0 1; }
     WordsScreen #path { width: 1fr; background: $surface; }
-    WordsScreen #body { height: 1fr; layout: vertical; }
+    WordsScreen #lists { height: 1fr; layout: vertical; }
     WordsScreen #choices { height: 2fr; }
     WordsScreen #sources { height: auto; max-height: 40%; border: none; padding: 0 1; scrollbar-size-vertical: 1; }
     WordsScreen WordFiles { height: 1fr; padding: 0 1; scrollbar-size: 1 1; }
@@ -80,7 +80,7 @@ class WordsScreen(ModalScreen[str | None]):
     WordsScreen #preview.-wrong { color: $text-error; }
     WordsScreen #buttons { height: 1; }
     WordsScreen #buttons Button { margin-right: 1; min-width: 8; }
-    WordsScreen.-two #body { layout: horizontal; }
+    WordsScreen.-two #lists { layout: horizontal; }
     WordsScreen.-two #choices { width: 1fr; height: 1fr; }
     WordsScreen.-two #preview { width: 1fr; height: 1fr; }
     """
@@ -107,7 +107,7 @@ class WordsScreen(ModalScreen[str | None]):
         self._datasets = datasets
         self._recent = [path for path in recent if path not in CATALOG]
         self._encoding = encoding
-        self._folder = (folder or Path.cwd()).absolute()
+        self._folder = folder or _working_folder()
         self._ascii_only = ascii_only
         self._shown = ""  # the source in the preview
 
@@ -118,7 +118,7 @@ class WordsScreen(ModalScreen[str | None]):
             path = Input(placeholder="~/words.txt, one word a line", compact=True, id="path")
             path.cursor_blink = False  # an idle screen sends nothing
             yield path
-        with Vertical(id="body"):
+        with Vertical(id="lists"):
             with Vertical(id="choices"):
                 yield OptionList(*self._options(), id="sources", markup=False)
                 yield WordFiles(self._folder, ascii_only=self._ascii_only)
@@ -221,10 +221,17 @@ class WordsScreen(ModalScreen[str | None]):
 
 
 def _absolute(typed: str) -> str:
-    """A set's name as it is, anything else as a whole path. ``~`` of a user that there is not stays."""
+    """A set's name as it is, anything else as a whole path. What cannot be one stays as it is."""
     if typed in CATALOG:
         return typed
     try:
         return str(Path(typed).expanduser().absolute())
-    except RuntimeError:
+    except (OSError, RuntimeError):
         return typed
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return Path.home()
