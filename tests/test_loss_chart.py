@@ -124,6 +124,16 @@ def test_a_spike_is_seen_and_does_not_flatten_the_rest() -> None:
         assert rows[0][50] == "^" or rows[0][49] == "^"
 
 
+def test_dev_losses_off_the_axis_have_a_mark_at_the_edge() -> None:
+    look = plain(106, 20)
+    dev = [(1000.0, 2.0), (2025.0, 9.0), (3025.0, 0.1), (4025.0, math.nan)]
+    run = Curve("train", LossSeries(np.full(5000, 2.0)).columns(np.floor(column_edges((0, 5000), look))), dev)
+    rows = canvas(loss_chart(LossPicture("steps", (0, 5000), (1.5, 3.0), False, run), look))
+    assert rows[0][40] == "^"
+    assert rows[-1][60] == "v"
+    assert sum(row.count("◆") for row in rows) == 1
+
+
 def test_one_step_stands_in_the_middle_with_a_mark_of_its_own() -> None:
     rows = canvas(loss_curve(LossSeries(np.array([2.45])), (), BASELINES, plain(66, 12)))
     assert [x for row in rows for x in range(60) if row[x] == "•"] == [29]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,7 +94,7 @@ def loss_chart(picture: LossPicture, look: Look) -> str:
     canvas = _Canvas(picture, look, height - 2)
     text = plot(canvas.draw, max(look.width, _MARGIN + 3), height, color=look.colors is not None)
     lines = text.split("\n")
-    if lines[-1].startswith(" " * _MARGIN):  # the axis is named where its first tick leaves room
+    if lines[-1].startswith(" " * (_MARGIN + 1)):  # the axis is named where its first tick leaves room
         lines[-1] = f"{_AXIS[picture.axis]:>{_MARGIN}}{lines[-1][_MARGIN:]}"
     return "\n".join([*lines, *below])
 
@@ -176,13 +177,12 @@ class _Canvas:
     def _points(self, curve: Curve) -> list[Points]:
         """The curve of the means in fine points, as unbroken stretches: broken where nothing is finite."""
         across, up = self.fine
-        rows = self._row(curve.columns.mean, up)
+        rows, bad = self._row(curve.columns.mean, up).tolist(), curve.columns.bad.tolist()
         top = self.rows * up - 1
         stretches: list[Points] = [[]]
-        for i in range(len(rows)):
-            row = rows[i]
-            if np.isnan(row):
-                if curve.columns.bad[i] and stretches[-1]:
+        for i, row in enumerate(rows):
+            if row != row:  # nothing finite
+                if bad[i] and stretches[-1]:
                     stretches.append([])
             elif -0.5 * top <= row <= 1.5 * top:
                 stretches[-1].append((i * across // 2, min(top, max(0, int(row)))))
@@ -208,7 +208,11 @@ class _Canvas:
         if run is not None:
             self._curve(plt, run, look.color("train"), self.signs.curve)
             best = self._at([run.best] if run.best is not None else [])
-            self._scatter(plt, _apart(self._at(run.dev), best), self.signs.dev, look.color("dev"))
+            dev = self._at(run.dev, beyond=True)
+            self._scatter(plt, [(cell, 0) for cell, row in dev if row < 0], "v", look.color("dev"))
+            self._scatter(plt, [(c, self.rows - 1) for c, row in dev if row >= self.rows], "^", look.color("dev"))
+            dev = [(cell, row) for cell, row in dev if 0 <= row < self.rows]
+            self._scatter(plt, _apart(dev, best), self.signs.dev, look.color("dev"))
             self._scatter(plt, best, self.signs.best, look.color("best"))
             self._edges(plt, run)
         self._levels(plt)
@@ -246,11 +250,11 @@ class _Canvas:
         letters = [(x, y) for i, (x, y) in enumerate(sorted(at.items())) if i % every == (2 * n + 1) % every]
         self._scatter(plt, letters or list(at.items())[:1], _letter(n), color)
 
-    def _at(self, points: Sequence[tuple[float, float]]) -> Points:
-        """The cells of (x, loss); a loss that is off the axis is left out."""
-        rows = self._row(np.array([loss for _, loss in points]))
-        found = [(self._cell(x), row) for (x, _), row in zip(points, rows, strict=True)]
-        return [(cell, int(row)) for cell, row in found if cell is not None and 0 <= row < self.rows]
+    def _at(self, points: Sequence[tuple[float, float]], *, beyond: bool = False) -> Points:
+        """The cells of finite (x, loss) in the window; those off the y axis only if ``beyond`` is wanted."""
+        rows = self._row(np.array([loss for _, loss in points], np.float64)).tolist()
+        found = [(self._cell(x), row) for (x, _), row in zip(points, rows, strict=True) if math.isfinite(row)]
+        return [(cell, int(row)) for cell, row in found if cell is not None and (beyond or 0 <= row < self.rows)]
 
     def _edges(self, plt: Any, run: Curve) -> None:
         """Marks of what is not finite, or off the axis."""
