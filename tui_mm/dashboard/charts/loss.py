@@ -280,24 +280,21 @@ class _Canvas:
         for _, loss in self.picture.baselines:
             row = float(self._row(np.array([loss]))[0])
             if 0 <= row < self.rows:
-                for begin, end in _runs(~self.taken[:, int(row)]):
-                    self._text(plt, self.signs.level * (end - begin), begin, int(row), "baseline", "horizontal")
+                self._text(plt, self.signs.level, ~self.taken[:, int(row)], int(row), "baseline")
                 self.taken[:, int(row)] = True
 
     def _band(self, plt: Any, run: Curve) -> None:
         low, high, some, _ = self._extent(run)
-        row = np.arange(self.rows)
-        band = some[:, None] & (row >= low[:, None]) & (row <= high[:, None]) & ~self.taken
-        for cell in np.flatnonzero(band.any(1)).tolist():
-            for begin, end in _runs(band[cell]):
-                self._text(plt, self.signs.band * (end - begin), cell, end - 1, "band", "vertical")
+        for row in range(self.rows):
+            band = some & (low <= row) & (row <= high) & ~self.taken[:, row]
+            self._text(plt, self.signs.band, band, row, "band")
 
-    def _text(self, plt: Any, text: str, cell: int, row: int, color: str, orientation: str) -> None:
-        """From its first cell on to the right, or down."""
-        plt.text(
-            text, cell / (self.width - 1), row / (self.rows - 1), color=self.look.color(color),
-            orientation=orientation, alignment="left",
-        )  # fmt: skip
+    def _text(self, plt: Any, sign: str, where: NDArray[np.bool_], row: int, color: str) -> None:
+        """The sign in every cell of a row ``where`` it is to stand."""
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], where, [False])))).tolist()
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            at = begin / (self.width - 1), row / (self.rows - 1)
+            plt.text(sign * (end - begin), *at, color=self.look.color(color), alignment="left")
 
     def _scatter(self, plt: Any, points: Points, marker: str, color: Any) -> None:
         if not points:
@@ -317,12 +314,6 @@ def _joined(points: Points) -> Iterator[tuple[int, int]]:
         count = max(abs(to_x - x), abs(to_y - y))
         for i in range(1, count + 1):
             yield x + round(i * (to_x - x) / count), y + round(i * (to_y - y) / count)
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Where it is true: (begin, end) of every stretch."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False]))))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _apart(points: Points, others: Points) -> Points:
