@@ -92,7 +92,8 @@ def loss_chart(picture: LossPicture, look: Look) -> str:
     below = legend_lines(parts, look.width, most, color=look.colors is not None)
     height = max(LEAST_HEIGHT, look.height - len(below))
     canvas = _Canvas(picture, look, height - 2)
-    text = plot(canvas.draw, max(look.width, _MARGIN + 3), height, color=look.colors is not None)
+    width = max(look.width, _MARGIN + 3)
+    text = plot(canvas.draw, width, height, color=look.colors is not None, ascii_only=look.ascii_only)
     lines = text.split("\n")
     if lines[-1].startswith(" " * (_MARGIN + 1)):  # the axis is named where its first tick leaves room
         lines[-1] = f"{_AXIS[picture.axis]:>{_MARGIN}}{lines[-1][_MARGIN:]}"
