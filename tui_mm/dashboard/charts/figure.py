@@ -47,8 +47,11 @@ def legend(parts: Sequence[Part], width: int) -> str:
 
 
 def plot(draw: Callable[[Any], None], width: int, height: int, *, color: bool, ascii_only: bool = False) -> str:
-    """A chart of that size, its frame in ASCII if that must do. ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log
-    axis (take log10 and name the ticks)."""
+    """A chart of that size, its frame in ASCII if that must do.
+
+    ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log axis (take log10 and name
+    the ticks).
+    """
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plot_size(width, height)

@@ -142,8 +142,9 @@ class LossPanel(Panel):
         return says
 
     def _title(self) -> None:
-        where = "" if self._zoomed is None else " (zoomed; f follows)"
-        self.border_title = f"{self.TITLE}{where}"
+        title = self.TITLE if self._zoomed is None else f"{self.TITLE} (zoomed; f follows)"
+        if self.border_title != title:  # setting it paints the whole panel again
+            self.border_title = title
 
     # -- places and cells
 
