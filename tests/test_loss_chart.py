@@ -45,13 +45,13 @@ def plain(width: int = 80, height: int = 20, *, ascii_only: bool = False) -> Loo
 def canvas(text: str) -> list[str]:
     """The rows right of the y axis, top first."""
     lines = text.split("\n")
-    end = next(y for y, line in enumerate(lines) if line.lstrip().startswith("└"))
+    end = next(y for y, line in enumerate(lines) if line.lstrip().startswith(("└", "+")))
     return [line[6:].ljust(200) for line in lines[:end]]
 
 
 def below(text: str) -> str:
     lines = text.split("\n")
-    return " ".join(lines[next(y for y, line in enumerate(lines) if line.lstrip().startswith("└")) + 1 :])
+    return " ".join(lines[next(y for y, line in enumerate(lines) if line.lstrip().startswith(("└", "+"))) + 1 :])
 
 
 def curve(losses: np.ndarray, window: tuple[float, float], look: Look, label: str = "train") -> Curve:
@@ -76,7 +76,7 @@ def test_it_has_its_size_and_its_parts(width: int, height: int, ascii_only: bool
         for part in ("min to max", "dev", "best 2.1100", "uniform ln 27 3.296", "bigram counts 2.454", "log scale"):
             assert part in below(text)
     if ascii_only:
-        assert not any(ord(c) > 0x2FFF or 0x2800 <= ord(c) <= 0x28FF or c in "░◆★┄⠒–•" for c in text)
+        assert text.isascii()
 
 
 def test_colours_are_those_of_the_look() -> None:
@@ -122,6 +122,16 @@ def test_a_spike_is_seen_and_does_not_flatten_the_rest() -> None:
         assert (10**high if log else high) < 6
         rows = canvas(loss_chart(LossPicture("steps", window, (low, high), log, run), look))
         assert rows[0][50] == "^" or rows[0][49] == "^"
+
+
+def test_dev_losses_off_the_axis_have_a_mark_at_the_edge() -> None:
+    look = plain(106, 20)
+    dev = [(1000.0, 2.0), (2025.0, 9.0), (3025.0, 0.1), (4025.0, math.nan)]
+    run = Curve("train", LossSeries(np.full(5000, 2.0)).columns(np.floor(column_edges((0, 5000), look))), dev)
+    rows = canvas(loss_chart(LossPicture("steps", (0, 5000), (1.5, 3.0), False, run), look))
+    assert rows[0][40] == "^"
+    assert rows[-1][60] == "v"
+    assert sum(row.count("◆") for row in rows) == 1
 
 
 def test_one_step_stands_in_the_middle_with_a_mark_of_its_own() -> None:

@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from tui_mm.dashboard.charts.look import Color, Look
 
 LEAST_HEIGHT = 4
+_ASCII = str.maketrans("│─┤├┬┴┼└┘┌┐", "|-+++++++++")  # plotext's frame
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 Part = str | tuple[str, str, Color | None]
@@ -45,16 +46,20 @@ def legend(parts: Sequence[Part], width: int) -> str:
     return "\n".join(legend_lines(parts, width))
 
 
-def plot(draw: Callable[[Any], None], width: int, height: int, *, color: bool) -> str:
-    """A chart of that size. ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log
-    axis (take log10 and name the ticks)."""
+def plot(draw: Callable[[Any], None], width: int, height: int, *, color: bool, ascii_only: bool = False) -> str:
+    """A chart of that size, its frame in ASCII if that must do.
+
+    ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log axis (take log10 and name
+    the ticks).
+    """
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plot_size(width, height)
     plotext.theme("clear")
     draw(plotext)
     text = str(plotext.build())
-    return (text if color else _ANSI.sub("", text)).rstrip()
+    text = (text if color else _ANSI.sub("", text)).rstrip()
+    return text.translate(_ASCII) if ascii_only else text
 
 
 def build(
@@ -68,7 +73,9 @@ def build(
 ) -> str:
     """A chart with its legend below, in ``height`` lines of at most ``width`` columns; the look, if one is given,
     stands for these three."""
+    ascii_only = False
     if look is not None:
-        width, height, color = look.width, look.height, look.colors is not None
+        width, height, color, ascii_only = look.width, look.height, look.colors is not None, look.ascii_only
     below = legend_lines(parts, width, color=color)
-    return "\n".join([plot(draw, width, max(LEAST_HEIGHT, height - len(below)), color=color), *below])
+    height = max(LEAST_HEIGHT, height - len(below))
+    return "\n".join([plot(draw, width, height, color=color, ascii_only=ascii_only), *below])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -91,9 +92,10 @@ def loss_chart(picture: LossPicture, look: Look) -> str:
     below = legend_lines(parts, look.width, most, color=look.colors is not None)
     height = max(LEAST_HEIGHT, look.height - len(below))
     canvas = _Canvas(picture, look, height - 2)
-    text = plot(canvas.draw, max(look.width, _MARGIN + 3), height, color=look.colors is not None)
+    width = max(look.width, _MARGIN + 3)
+    text = plot(canvas.draw, width, height, color=look.colors is not None, ascii_only=look.ascii_only)
     lines = text.split("\n")
-    if lines[-1].startswith(" " * _MARGIN):  # the axis is named where its first tick leaves room
+    if lines[-1].startswith(" " * (_MARGIN + 1)):  # the axis is named where its first tick leaves room
         lines[-1] = f"{_AXIS[picture.axis]:>{_MARGIN}}{lines[-1][_MARGIN:]}"
     return "\n".join([*lines, *below])
 
@@ -176,13 +178,12 @@ class _Canvas:
     def _points(self, curve: Curve) -> list[Points]:
         """The curve of the means in fine points, as unbroken stretches: broken where nothing is finite."""
         across, up = self.fine
-        rows = self._row(curve.columns.mean, up)
+        rows, bad = self._row(curve.columns.mean, up).tolist(), curve.columns.bad.tolist()
         top = self.rows * up - 1
         stretches: list[Points] = [[]]
-        for i in range(len(rows)):
-            row = rows[i]
-            if np.isnan(row):
-                if curve.columns.bad[i] and stretches[-1]:
+        for i, row in enumerate(rows):
+            if row != row:  # nothing finite
+                if bad[i] and stretches[-1]:
                     stretches.append([])
             elif -0.5 * top <= row <= 1.5 * top:
                 stretches[-1].append((i * across // 2, min(top, max(0, int(row)))))
@@ -208,7 +209,11 @@ class _Canvas:
         if run is not None:
             self._curve(plt, run, look.color("train"), self.signs.curve)
             best = self._at([run.best] if run.best is not None else [])
-            self._scatter(plt, _apart(self._at(run.dev), best), self.signs.dev, look.color("dev"))
+            dev = self._at(run.dev, beyond=True)
+            self._scatter(plt, [(cell, 0) for cell, row in dev if row < 0], "v", look.color("dev"))
+            self._scatter(plt, [(c, self.rows - 1) for c, row in dev if row >= self.rows], "^", look.color("dev"))
+            dev = [(cell, row) for cell, row in dev if 0 <= row < self.rows]
+            self._scatter(plt, _apart(dev, best), self.signs.dev, look.color("dev"))
             self._scatter(plt, best, self.signs.best, look.color("best"))
             self._edges(plt, run)
         self._levels(plt)
@@ -246,11 +251,11 @@ class _Canvas:
         letters = [(x, y) for i, (x, y) in enumerate(sorted(at.items())) if i % every == (2 * n + 1) % every]
         self._scatter(plt, letters or list(at.items())[:1], _letter(n), color)
 
-    def _at(self, points: Sequence[tuple[float, float]]) -> Points:
-        """The cells of (x, loss); a loss that is off the axis is left out."""
-        rows = self._row(np.array([loss for _, loss in points]))
-        found = [(self._cell(x), row) for (x, _), row in zip(points, rows, strict=True)]
-        return [(cell, int(row)) for cell, row in found if cell is not None and 0 <= row < self.rows]
+    def _at(self, points: Sequence[tuple[float, float]], *, beyond: bool = False) -> Points:
+        """The cells of finite (x, loss) in the window; those off the y axis only if ``beyond`` is wanted."""
+        rows = self._row(np.array([loss for _, loss in points], np.float64)).tolist()
+        found = [(self._cell(x), row) for (x, _), row in zip(points, rows, strict=True) if math.isfinite(row)]
+        return [(cell, int(row)) for cell, row in found if cell is not None and (beyond or 0 <= row < self.rows)]
 
     def _edges(self, plt: Any, run: Curve) -> None:
         """Marks of what is not finite, or off the axis."""
@@ -276,24 +281,21 @@ class _Canvas:
         for _, loss in self.picture.baselines:
             row = float(self._row(np.array([loss]))[0])
             if 0 <= row < self.rows:
-                for begin, end in _runs(~self.taken[:, int(row)]):
-                    self._text(plt, self.signs.level * (end - begin), begin, int(row), "baseline", "horizontal")
+                self._text(plt, self.signs.level, ~self.taken[:, int(row)], int(row), "baseline")
                 self.taken[:, int(row)] = True
 
     def _band(self, plt: Any, run: Curve) -> None:
         low, high, some, _ = self._extent(run)
-        row = np.arange(self.rows)
-        band = some[:, None] & (row >= low[:, None]) & (row <= high[:, None]) & ~self.taken
-        for cell in np.flatnonzero(band.any(1)).tolist():
-            for begin, end in _runs(band[cell]):
-                self._text(plt, self.signs.band * (end - begin), cell, end - 1, "band", "vertical")
+        for row in range(self.rows):
+            band = some & (low <= row) & (row <= high) & ~self.taken[:, row]
+            self._text(plt, self.signs.band, band, row, "band")
 
-    def _text(self, plt: Any, text: str, cell: int, row: int, color: str, orientation: str) -> None:
-        """From its first cell on to the right, or down."""
-        plt.text(
-            text, cell / (self.width - 1), row / (self.rows - 1), color=self.look.color(color),
-            orientation=orientation, alignment="left",
-        )  # fmt: skip
+    def _text(self, plt: Any, sign: str, where: NDArray[np.bool_], row: int, color: str) -> None:
+        """The sign in every cell of a row ``where`` it is to stand."""
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], where, [False])))).tolist()
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            at = begin / (self.width - 1), row / (self.rows - 1)
+            plt.text(sign * (end - begin), *at, color=self.look.color(color), alignment="left")
 
     def _scatter(self, plt: Any, points: Points, marker: str, color: Any) -> None:
         if not points:
@@ -313,12 +315,6 @@ def _joined(points: Points) -> Iterator[tuple[int, int]]:
         count = max(abs(to_x - x), abs(to_y - y))
         for i in range(1, count + 1):
             yield x + round(i * (to_x - x) / count), y + round(i * (to_y - y) / count)
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Where it is true: (begin, end) of every stretch."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False]))))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _apart(points: Points, others: Points) -> Points:

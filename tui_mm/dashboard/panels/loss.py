@@ -143,7 +143,8 @@ class LossPanel(Panel):
 
     def _title(self) -> None:
         where = "" if self._zoomed is None else "zoomed; f follows"
-        self.border_subtitle = where
+        if self.border_subtitle != where:  # setting it paints the whole panel again
+            self.border_subtitle = where
 
     # -- places and cells
 
