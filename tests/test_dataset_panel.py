@@ -31,9 +31,9 @@ def words_of(corpus: Corpus) -> Words:
 
 def described(corpus: Corpus, width: int, height: int, **more: Any) -> list[str]:
     words = words_of(corpus)
-    word = (0, corpus.word(0))
+    walked = [(i, corpus.word(i)) for i in range(len(corpus))]
     text = describe_words(
-        words.statistics, word, words.splits.vocabulary, 3, width=width, height=height, **more
+        words.statistics, walked, words.splits.vocabulary, 3, width=width, height=height, **more
     )  # fmt: skip
     return text.plain.split("\n")
 
@@ -72,6 +72,10 @@ def test_a_wide_panel_has_two_columns_and_the_histogram(corpus: Corpus) -> None:
     assert any("emma  block 3  word 1 of 61" in line and "frequent bigrams" in line for line in lines)
     assert len(lines) <= 20
     assert max(map(cell_len, lines)) <= 78
+    assert "olivia" not in lines
+    high = described(corpus, 78, 50)
+    assert high[high.index("olivia") + 1] == "... → o", "where there is room the next words follow"
+    assert len(high) <= 50
 
 
 def test_a_tall_panel_has_the_histogram_below(corpus: Corpus) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import math
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,11 +103,27 @@ def play(scene: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scene)
 
 
-async def ready(app: Alone, pilot: Pilot[None]) -> None:
-    await pilot.pause()
-    app.panel.draw()
-    app.panel.focus()
-    await pilot.pause()
+def played(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that is one scene."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        play(test(*arguments, **named))
+
+    return run
+
+
+@asynccontextmanager
+async def alone(
+    panel: Panel, size: tuple[int, int] = (84, 17), kind: type[Alone] = Alone
+) -> AsyncIterator[tuple[Alone, Pilot[None]]]:
+    app = kind(panel)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        app.panel.draw()
+        app.panel.focus()
+        await pilot.pause()
+        yield app, pilot
 
 
 def keys_of(panel: type[Panel]) -> list[str]:
@@ -117,36 +135,30 @@ def keys_of(panel: type[Panel]) -> list[str]:
 # -- what each shows
 
 
-def test_the_embedding_is_seen_at_every_evaluation_and_live(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        app = Alone(EmbeddingPanel(state))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
-            assert "PCA of 4 dimensions" in app.shown
-            assert "step 2,000, the last evaluation" in app.shown
-            state.inspections["embedding"] = embedding_at(2100, 20, 4)
-            app.panel.draw()
-            assert "step 2,100, now" in app.shown
-            await pilot.press("left", "left")
-            assert "step 1,000 (snapshot 3 of 4)" in app.shown
-            await pilot.press(*["left"] * 5)
-            assert "step 0 (snapshot 1 of 4)" in app.shown
-            await pilot.press("right")
-            assert "step 500" in app.shown
-            await pilot.press("escape")
-            assert "now" in app.shown
-            await pilot.press("left", *["right"] * 2)
-            assert "now" in app.shown
-
-    play(scene())
+@played
+async def test_the_embedding_is_seen_at_every_evaluation_and_live(corpus: Corpus) -> None:
+    state = trained(corpus)
+    async with alone(EmbeddingPanel(state)) as (app, pilot):
+        assert "PCA of 4 dimensions" in app.shown
+        assert "step 2,000, the last evaluation" in app.shown
+        state.inspections["embedding"] = embedding_at(2100, 20, 4)
+        app.panel.draw()
+        assert "step 2,100, now" in app.shown
+        await pilot.press("left", "left")
+        assert "step 1,000 (snapshot 3 of 4)" in app.shown
+        await pilot.press(*["left"] * 5)
+        assert "step 0 (snapshot 1 of 4)" in app.shown
+        await pilot.press("right")
+        assert "step 500" in app.shown
+        await pilot.press("escape")
+        assert "now" in app.shown
+        await pilot.press("left", *["right"] * 2)
+        assert "now" in app.shown
 
 
 def test_other_axes_can_be_looked_at_where_there_are_any(corpus: Corpus) -> None:
     async def scene(dimensions: int) -> None:
-        app = Alone(EmbeddingPanel(trained(corpus, dimensions)))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
+        async with alone(EmbeddingPanel(trained(corpus, dimensions))) as (app, pilot):
             before = app.shown
             await pilot.press("down")
             if dimensions > 2:
@@ -162,21 +174,17 @@ def test_other_axes_can_be_looked_at_where_there_are_any(corpus: Corpus) -> None
     play(scene(2))
 
 
-def test_the_picture_does_not_flip_from_frame_to_frame(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        state.inspections["embedding"] = answer = embedding_at(2000, 20, 4)
-        app = Alone(EmbeddingPanel(state))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
-            before = app.shown
-            turned = copy.deepcopy(answer)
-            turned["vectors"] = [[-v for v in vector] for vector in answer["vectors"]]
-            state.inspections["embedding"] = turned
-            app.panel.draw()
-            assert app.shown == before
-
-    play(scene())
+@played
+async def test_the_picture_does_not_flip_from_frame_to_frame(corpus: Corpus) -> None:
+    state = trained(corpus)
+    state.inspections["embedding"] = answer = embedding_at(2000, 20, 4)
+    async with alone(EmbeddingPanel(state)) as (app, _pilot):
+        before = app.shown
+        turned = copy.deepcopy(answer)
+        turned["vectors"] = [[-v for v in vector] for vector in answer["vectors"]]
+        state.inspections["embedding"] = turned
+        app.panel.draw()
+        assert app.shown == before
 
 
 def test_escape_leaves_the_embedding_when_it_is_live(corpus: Corpus) -> None:
@@ -187,9 +195,7 @@ def test_escape_leaves_the_embedding_when_it_is_live(corpus: Corpus) -> None:
             self.set_focus(None)
 
     async def scene() -> None:
-        app = WithEscape(EmbeddingPanel(trained(corpus)))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
+        async with alone(EmbeddingPanel(trained(corpus)), kind=WithEscape) as (app, pilot):
             await pilot.press("left", "escape")
             assert app.focused is app.panel
             await pilot.press("escape")
@@ -202,9 +208,7 @@ def test_a_model_without_a_part_says_so(corpus: Corpus) -> None:
     async def scene(panel: type[Panel], answer: dict[str, Any]) -> None:
         state = trained(corpus)
         state.inspections[panel.WANTS] = answer
-        app = Alone(panel(state))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
+        async with alone(panel(state)) as (app, _pilot):
             assert "it counts" in app.shown
 
     play(scene(EmbeddingPanel, {"step": 0, "ids": [], "vectors": [], "reason": "it counts"}))
@@ -212,158 +216,128 @@ def test_a_model_without_a_part_says_so(corpus: Corpus) -> None:
     play(scene(BigramsPanel, {"step": 0, "ids": [], "table": [], "reason": "it counts"}))
 
 
-def test_layers_have_the_chart_where_there_is_room_or_by_key(corpus: Corpus) -> None:
-    async def scene() -> None:
-        app = Alone(LayersPanel(trained(corpus)))
-        async with app.run_test(size=(84, 12)) as pilot:
-            await ready(app, pilot)
-            assert "70.0%!" in app.shown
-            assert "W1" in app.shown
-            assert "below 5% saturated is healthy" in app.shown
-            assert "over steps" not in app.shown
-            await pilot.press("h")
-            assert "log10 update:data over steps" in app.shown
-            assert "70.0%!" not in app.shown
-            await pilot.press("h")
-            await pilot.resize_terminal(84, 30)
-            app.panel.draw()
-            assert "log10 update:data over steps" in app.shown
-            assert "70.0%!" in app.shown
-
-    play(scene())
+@played
+async def test_layers_have_the_chart_where_there_is_room_or_by_key(corpus: Corpus) -> None:
+    async with alone(LayersPanel(trained(corpus)), (84, 12)) as (app, pilot):
+        assert "70.0%!" in app.shown
+        assert "W1" in app.shown
+        assert "below 5% saturated is healthy" in app.shown
+        assert "over steps" not in app.shown
+        await pilot.press("h")
+        assert "log10 update:data over steps" in app.shown
+        assert "70.0%!" not in app.shown
+        await pilot.press("h")
+        await pilot.resize_terminal(84, 30)
+        app.panel.draw()
+        assert "log10 update:data over steps" in app.shown
+        assert "70.0%!" in app.shown
 
 
-def test_layers_that_do_not_fit_are_scrolled_to(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        state.inspections["layers"] = layers_at(3)
-        state.inspections["layers"]["parameters"] = [
-            {**layers_at(3)["parameters"][0], "name": f"p{i}"} for i in range(20)
-        ]
-        app = Alone(LayersPanel(state))
-        async with app.run_test(size=(84, 12)) as pilot:
-            await ready(app, pilot)
-            assert "p0" in app.shown
-            await pilot.press(*["down"] * 16)
-            assert "p19" in app.shown
-            assert "p0 " not in app.shown
-            await pilot.press(*["up"] * 16)
-            assert "p0" in app.shown
-
-    play(scene())
+@played
+async def test_layers_that_do_not_fit_are_scrolled_to(corpus: Corpus) -> None:
+    state = trained(corpus)
+    state.inspections["layers"] = layers_at(3)
+    state.inspections["layers"]["parameters"] = [{**layers_at(3)["parameters"][0], "name": f"p{i}"} for i in range(20)]
+    async with alone(LayersPanel(state), (84, 12)) as (app, pilot):
+        assert "p0" in app.shown
+        await pilot.press(*["down"] * 16)
+        assert "p19" in app.shown
+        assert "p0 " not in app.shown
+        await pilot.press(*["up"] * 16)
+        assert "p0" in app.shown
 
 
-def test_bigrams_stand_side_by_side_and_a_cursor_reads_them(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        assert state.words is not None
-        size = len(state.words.splits.vocabulary)
-        app = Alone(panel := BigramsPanel(state))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
-            assert "model: not there yet" in app.shown
-            state.inspections["bigrams"] = bigrams_answer(size)
-            app.panel.draw()
-            assert "data: counts of train" in app.shown
-            assert "model: after that character alone" in app.shown
-            count = state.words.bigrams.row(0)[1]
-            words = state.words.splits.train.words
-            assert f".→a  data {count} ({count / words:.1%})  model {1 / size:.1%}  step 2,000" in app.shown
-            await pilot.press("down", "right", "right")
-            first, second = (state.words.splits.vocabulary.symbol(i) for i in (1, 3))
-            assert f"{first}→{second}  data {state.words.bigrams.row(1).get(3, 0)} " in app.shown
-            panel.action_move(50, 50)
-            last = state.words.splits.vocabulary.symbol(size - 1)
-            assert f"{last}→{last}" in app.shown
-            assert f"\n{last} " in app.shown, "the window follows the cursor"
+@played
+async def test_bigrams_stand_side_by_side_and_a_cursor_reads_them(corpus: Corpus) -> None:
+    state = trained(corpus)
+    assert state.words is not None
+    size = len(state.words.splits.vocabulary)
+    async with alone(panel := BigramsPanel(state)) as (app, pilot):
+        assert "model: not there yet" in app.shown
+        state.inspections["bigrams"] = bigrams_answer(size)
+        app.panel.draw()
+        assert "data: counts of train" in app.shown
+        assert "model: after that character alone" in app.shown
+        count = state.words.bigrams.row(0)[1]
+        words = state.words.splits.train.words
+        assert f".→a  data {count} ({count / words:.1%})  model {1 / size:.1%}  step 2,000" in app.shown
+        await pilot.press("down", "right", "right")
+        first, second = (state.words.splits.vocabulary.symbol(i) for i in (1, 3))
+        assert f"{first}→{second}  data {state.words.bigrams.row(1).get(3, 0)} " in app.shown
+        panel.action_move(50, 50)
+        last = state.words.splits.vocabulary.symbol(size - 1)
+        assert f"{last}→{last}" in app.shown
+        assert f"\n{last} " in app.shown, "the window follows the cursor"
+        await pilot.press("b")
+        assert "difference: model less data" in app.shown
+        assert "counts of train" not in app.shown
+        await pilot.press("b")
+        assert "counts of train" in app.shown
+
+
+@played
+async def test_a_narrow_panel_has_one_table_after_the_other(corpus: Corpus) -> None:
+    state = trained(corpus)
+    assert state.words is not None
+    state.inspections["bigrams"] = bigrams_answer(len(state.words.splits.vocabulary))
+    async with alone(BigramsPanel(state), (40, 15)) as (app, pilot):
+        seen = []
+        for _ in range(4):
+            seen.append(app.shown.split("\n")[0].split(":")[0])
             await pilot.press("b")
-            assert "difference: model less data" in app.shown
-            assert "counts of train" not in app.shown
-            await pilot.press("b")
-            assert "counts of train" in app.shown
-
-    play(scene())
+        assert seen == ["data", "model", "difference", "data"]
 
 
-def test_a_narrow_panel_has_one_table_after_the_other(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        assert state.words is not None
-        state.inspections["bigrams"] = bigrams_answer(len(state.words.splits.vocabulary))
-        app = Alone(BigramsPanel(state))
-        async with app.run_test(size=(40, 15)) as pilot:
-            await ready(app, pilot)
-            seen = []
-            for _ in range(4):
-                seen.append(app.shown.split("\n")[0].split(":")[0])
-                await pilot.press("b")
-            assert seen == ["data", "model", "difference", "data"]
-
-    play(scene())
+@played
+async def test_alone_or_mean_is_asked_for_and_the_title_tells_what_is_shown(corpus: Corpus) -> None:
+    state = trained(corpus)
+    async with alone(panel := BigramsPanel(state)) as (app, pilot):
+        assert panel.inspect_arguments == {"characters": 64, "average": False}
+        await pilot.press("m")
+        await pilot.pause()
+        assert app.wanted == 1
+        assert state.settings.bigrams == "average"
+        assert panel.inspect_arguments["average"] is True
+        state.inspections["bigrams"] = bigrams_answer(20, average=True)
+        app.panel.draw()
+        assert "model: mean over the words' contexts" in app.shown
 
 
-def test_alone_or_mean_is_asked_for_and_the_title_tells_what_is_shown(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        app = Alone(panel := BigramsPanel(state))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
-            assert panel.inspect_arguments == {"characters": 64, "average": False}
-            await pilot.press("m")
-            await pilot.pause()
-            assert app.wanted == 1
-            assert state.settings.bigrams == "average"
-            assert panel.inspect_arguments["average"] is True
-            state.inspections["bigrams"] = bigrams_answer(20, average=True)
-            app.panel.draw()
-            assert "model: mean over the words' contexts" in app.shown
-
-    play(scene())
+@played
+async def test_moving_the_cursor_repaints_a_few_rows(corpus: Corpus) -> None:
+    state = trained(corpus)
+    async with alone(BigramsPanel(state), (84, 32)) as (app, pilot):
+        before = app.shown.split("\n")
+        await pilot.press("down")
+        after = app.shown.split("\n")
+        assert 0 < sum(a != b for a, b in zip(before, after, strict=True)) <= 4
 
 
-def test_moving_the_cursor_repaints_a_few_rows(corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        app = Alone(BigramsPanel(state))
-        async with app.run_test(size=(84, 32)) as pilot:
-            await ready(app, pilot)
-            before = app.shown.split("\n")
-            await pilot.press("down")
-            after = app.shown.split("\n")
-            assert 0 < sum(a != b for a, b in zip(before, after, strict=True)) <= 4
-
-    play(scene())
-
-
-def test_names_over_time_in_an_overview_and_one_by_one(corpus: Corpus) -> None:
-    async def scene() -> None:
-        app = Alone(TimelinePanel(trained(corpus)))
-        async with app.run_test(size=(32, 16)) as pilot:
-            await ready(app, pilot)
-            heads = lambda: app.shown.split("\n")[0].split()  # noqa: E731
-            assert heads() == ["0", "2,000"]
-            assert "emma=" in app.shown or "emma~" in app.shown
-            assert "dev 1.000" in app.shown
-            assert "nan" not in app.shown
-            await pilot.press("left")
-            assert heads() == ["1,000", "2,000"]
-            await pilot.press("left")
-            assert heads() == ["500", "1,000"]
-            await pilot.press("home", "left")
-            assert heads() == ["0", "500"]
-            await pilot.press("right")
-            assert heads() == ["500", "1,000"]
-            await pilot.press("right", "right")
-            assert heads() == ["0", "2,000"]
-            await pilot.press("home", "end")
-            assert heads() == ["0", "2,000"]
-            await pilot.resize_terminal(120, 16)
-            app.panel.draw()
-            assert heads() == ["0", "500", "1,000", "2,000"]
-            await pilot.press("left")
-            assert "all evaluations are shown" in app.said
-
-    play(scene())
+@played
+async def test_names_over_time_in_an_overview_and_one_by_one(corpus: Corpus) -> None:
+    async with alone(TimelinePanel(trained(corpus)), (32, 16)) as (app, pilot):
+        heads = lambda: app.shown.split("\n")[0].split()  # noqa: E731
+        assert heads() == ["0", "2,000"]
+        assert "emma=" in app.shown or "emma~" in app.shown
+        assert "dev 1.000" in app.shown
+        assert "nan" not in app.shown
+        await pilot.press("left")
+        assert heads() == ["1,000", "2,000"]
+        await pilot.press("left")
+        assert heads() == ["500", "1,000"]
+        await pilot.press("home", "left")
+        assert heads() == ["0", "500"]
+        await pilot.press("right")
+        assert heads() == ["500", "1,000"]
+        await pilot.press("right", "right")
+        assert heads() == ["0", "2,000"]
+        await pilot.press("home", "end")
+        assert heads() == ["0", "2,000"]
+        await pilot.resize_terminal(120, 16)
+        app.panel.draw()
+        assert heads() == ["0", "500", "1,000", "2,000"]
+        await pilot.press("left")
+        assert "all evaluations are shown" in app.said
 
 
 # -- nothing raises
@@ -410,31 +384,25 @@ CHANGES = [nothing, no_words, no_run, no_snapshots, old_follower, empty_answers,
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_every_key_is_borne_whatever_there_is(panel: type[Panel], corpus: Corpus) -> None:
-    async def scene() -> None:
-        app = Alone(panel(trained(corpus)))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
-            for size in ((84, 17), (20, 8)):
-                await pilot.resize_terminal(*size)
-                for change in CHANGES:
-                    app.panel.state = trained(corpus)
-                    change(app.panel.state)
-                    app.panel.draw()
-                    await pilot.press(*keys_of(panel))
-                    assert app.shown.strip(), change
-                    assert "\x1b" not in app.shown, change
-
-    play(scene())
+@played
+async def test_every_key_is_borne_whatever_there_is(panel: type[Panel], corpus: Corpus) -> None:
+    async with alone(panel(trained(corpus))) as (app, pilot):
+        for size in ((84, 17), (20, 8)):
+            await pilot.resize_terminal(*size)
+            for change in CHANGES:
+                app.panel.state = trained(corpus)
+                change(app.panel.state)
+                app.panel.draw()
+                await pilot.press(*keys_of(panel))
+                assert app.shown.strip(), change
+                assert "\x1b" not in app.shown, change
 
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_vocabularies_of_two_and_of_thousands(panel: type[Panel]) -> None:
     async def scene(text: str) -> None:
         state = trained(parse_words(text, "words"))
-        app = Alone(panel(state))
-        async with app.run_test(size=(84, 17)) as pilot:
-            await ready(app, pilot)
+        async with alone(panel(state)) as (app, pilot):
             for key in keys_of(panel):
                 await pilot.press(key)
             assert app.shown
@@ -444,21 +412,17 @@ def test_vocabularies_of_two_and_of_thousands(panel: type[Panel]) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_ascii_is_ascii_and_an_unchanged_state_repaints_nothing(panel: type[Panel], corpus: Corpus) -> None:
-    async def scene() -> None:
-        state = trained(corpus)
-        state.ascii_only, state.color = True, False
-        state.inspections["bigrams"] = bigrams_answer(20)
-        app = Alone(panel(state))
-        async with app.run_test(size=(84, 30)) as pilot:
-            await ready(app, pilot)
-            assert app.shown.isascii()
-            view = app.panel.query_one(ChartView)
-            changed: list[int] = []
-            show = view.show
-            view.show = lambda text: changed.append(show(text)) or changed[-1]  # type: ignore[func-returns-value, method-assign]
-            app.panel.draw()
-            app.panel.draw()
-            assert sum(changed) == 0
-
-    play(scene())
+@played
+async def test_ascii_is_ascii_and_an_unchanged_state_repaints_nothing(panel: type[Panel], corpus: Corpus) -> None:
+    state = trained(corpus)
+    state.ascii_only, state.color = True, False
+    state.inspections["bigrams"] = bigrams_answer(20)
+    async with alone(panel(state), (84, 30)) as (app, _pilot):
+        assert app.shown.isascii()
+        view = app.panel.query_one(ChartView)
+        changed: list[int] = []
+        show = view.show
+        view.show = lambda text: changed.append(show(text)) or changed[-1]  # type: ignore[func-returns-value, method-assign]
+        app.panel.draw()
+        app.panel.draw()
+        assert sum(changed) == 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
-from rich.style import Style
 from rich.text import Text
 
 from data.bigrams import BigramCounts
@@ -31,7 +31,7 @@ _AROUND = 4  # rows that are no part of a table: title, heading, the cell in wor
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """values (n, n): shares of what follows, or differences of shares; NaN where nothing is known."""
+    """values (n, n): shares of what follows, or differences of shares; NaN, shown as ``?``, where nothing is known."""
 
     titles: Sequence[str]  # the longest that fits is shown
     values: NDArray[np.float64]
@@ -119,19 +119,26 @@ def heat_maps(
             heading.append((set_cell_size(glyphs[x], laid_out.cell), chosen if x == cursor[1] else muted))
         heading.append((" " * _GAP, PLAIN))
     lines = [line(titles), line(heading)]
+    codes = [_codes(table) for table in tables]
+    palettes = [_palette(table, look, ascii_only=look.ascii_only) for table in tables]
     for y in range(start[0], min(len(symbols), start[0] + laid_out.rows)):
         pieces: list[Piece] = []
-        for table in tables:
+        for table, code, palette in zip(tables, codes, palettes, strict=True):
             pieces.append((set_cell_size(glyphs[y], laid_out.name - 1), chosen if y == cursor[0] else muted))
             pieces.append((" ", PLAIN))
-            for x in columns:
-                pieces.append(_cell(table, y, x, cursor, laid_out.cell, look))
+            row = code[y, columns.start : columns.stop].tolist()
+            if y == cursor[0] and cursor[1] in columns:
+                at = columns.index(cursor[1])
+                mark, _ = _palette(table, look, ascii_only=True)[row[at]]  # a full block reversed would look empty
+                pieces += _cells(row[:at], palette, laid_out.cell)
+                pieces.append((mark * laid_out.cell, chosen))
+                pieces += _cells(row[at + 1 :], palette, laid_out.cell)
+            else:
+                pieces += _cells(row, palette, laid_out.cell)
             pieces.append((" " * _GAP, PLAIN))
         lines.append(line(pieces))
-    lines.append(line([(fit(_whole(below, look.width), look.width, ascii_only=look.ascii_only).rstrip(), PLAIN)]))
-    lines.append(
-        line([(fit(_legend(tables, look.ascii_only), look.width, ascii_only=look.ascii_only).rstrip(), muted)])
-    )
+    for text, how in ((_whole(below, look.width), PLAIN), (_legend(tables, look.ascii_only), muted)):
+        lines.append(line([(fit(text, look.width, ascii_only=look.ascii_only), how)]))
     for row in lines:
         row.rstrip()
         row.truncate(look.width)
@@ -144,38 +151,40 @@ def _whole(parts: Sequence[str], width: int) -> str:
     return next((text for n in fitting if cell_len(text := "  ".join(parts[:n])) <= width), parts[0])
 
 
-def _cell(table: Table, y: int, x: int, cursor: tuple[int, int], size: int, look: Look) -> Piece:
-    value = float(table.values[y, x])
-    if (y, x) == cursor:  # a mark of its own: a full block reversed would look empty
-        shown = "?" if np.isnan(value) else _mark(table, value, ascii_only=True)
-        return shown * size, style(look.color("cursor"), bold=True, reverse=True)
-    if np.isnan(value):
-        return ("?" * size if table.is_difference else " " * size), paint(look, "baseline")
-    return _mark(table, value, ascii_only=look.ascii_only) * size, _style_of(table, value, look)
+def _cells(codes: Sequence[int], palette: Sequence[Piece], size: int) -> list[Piece]:
+    """Neighbours of the same code as one piece."""
+    runs = ((palette[code], len(list(run))) for code, run in groupby(codes))
+    return [(mark * (size * count), how) for (mark, how), count in runs]
 
 
-def level(share: float) -> int:
-    """0 to 5: which shade a share has."""
-    return sum(share >= edge for edge in EDGES)
+def levels(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """0 to 5: which shade each share has."""
+    return np.searchsorted(EDGES, shares, side="right")
 
 
-def _mark(table: Table, value: float, *, ascii_only: bool) -> str:
-    if not table.is_difference:
-        return (_ASCII_SHADES if ascii_only else _SHADES)[level(value)]
-    size = sum(abs(value) >= edge for edge in DIFFERENCES)
-    if not size:
-        return " "
-    if value > 0:
-        return (_ASCII_MORE if ascii_only else _MORE)[size - 1]
-    return (_ASCII_LESS if ascii_only else _LESS)[size - 1]
-
-
-def _style_of(table: Table, value: float, look: Look) -> Style:
-    if look.colors is None:
-        return PLAIN
+def _codes(table: Table) -> NDArray[np.int64]:
+    """Places in the table's palette; -1, its last, for what is not known."""
     if table.is_difference:
-        return paint(look, "train" if value > 0 else "dev")
-    return style(_between(look.colors.band, look.colors.train, level(value) / len(EDGES)))
+        sizes = np.searchsorted(DIFFERENCES, np.abs(table.values), side="right")
+        codes = len(DIFFERENCES) + np.where(table.values < 0, -sizes, sizes)
+    else:
+        codes = levels(table.values)
+    return np.where(np.isnan(table.values), -1, codes)
+
+
+def _palette(table: Table, look: Look, *, ascii_only: bool) -> list[Piece]:
+    """A mark and its style for every code."""
+    unknown = ("?", paint(look, "baseline"))
+    if table.is_difference:
+        more, less = (_ASCII_MORE, _ASCII_LESS) if ascii_only else (_MORE, _LESS)
+        low, high = paint(look, "dev"), paint(look, "train")
+        return [*((m, low) for m in reversed(less)), (" ", PLAIN), *((m, high) for m in more), unknown]
+    if look.colors is None:
+        styles = [PLAIN] * len(_SHADES)
+    else:
+        faint, strong = look.colors.band, look.colors.train
+        styles = [style(_between(faint, strong, i / len(EDGES))) for i in range(len(_SHADES))]
+    return [*zip(_ASCII_SHADES if ascii_only else _SHADES, styles, strict=True), unknown]
 
 
 def _between(faint: Color, strong: Color, share: float) -> Color:

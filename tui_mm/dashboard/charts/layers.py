@@ -31,6 +31,7 @@ HINTS = (
 
 _BARS, _ASCII_BARS = " ▁▂▃▄▅▆▇█", " _.-:=+*#"
 _LETTERS = string.ascii_uppercase + string.ascii_lowercase
+_COLORS = ("train", "best", "dev", "warning")
 _LEAST, _MOST = -9.0, 3.0  # an update ratio beyond them is drawn there
 
 
@@ -148,8 +149,7 @@ def ratio_chart(history: Sequence[tuple[int, Sequence[Mapping[str, Any]]]], look
         for i, name in enumerate(names):
             if points[name]:
                 xs, ys = zip(*points[name], strict=True)
-                overlays = look.colors.overlays if look.colors else (None,)
-                plt.scatter(xs, ys, marker=letter_of(i), color=overlays[i % len(overlays)])
+                plt.scatter(xs, ys, marker=letter_of(i), color=look.color(_COLORS[i % len(_COLORS)]))
         plt.xlim(0, end)
         ticks = [0, end // 2, end] if end > 1 else [0, 1]
         plt.xticks(ticks, [f"{t:,}" for t in ticks])

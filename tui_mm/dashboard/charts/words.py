@@ -23,7 +23,7 @@ _LONGEST = 200  # characters of a word that are walked through
 
 def describe_words(
     s: Statistics,
-    word: tuple[int, str],
+    walked: Sequence[tuple[int, str]],
     vocabulary: Vocabulary,
     block_size: int,
     *,
@@ -31,12 +31,15 @@ def describe_words(
     height: int = 14,
     ascii_only: bool = False,
 ) -> Text:
-    """The panel's text, what tells most first: it may be longer than ``height``. ``word``: its number, and itself."""
+    """The panel's text, what tells most first: it may be longer than ``height``.
+
+    ``walked``: the number of a word and itself; those after the first are walked through where there is room.
+    """
     beside = width >= BESIDE
     half = (width - _GAP) // 2 if beside else width
     walk = [
-        walk_heading(s, word, block_size, half),
-        *window_walk(word[1], vocabulary, block_size, ascii_only=ascii_only),
+        walk_heading(s, walked[0], block_size, half),
+        *window_walk(walked[0][1], vocabulary, block_size, ascii_only=ascii_only),
     ]
     bigrams = ["frequent bigrams", *bigram_lines(s, half)]
     if beside:
@@ -50,6 +53,11 @@ def describe_words(
         rows = height - len(lines) - 2
         if rows >= _LEAST_ROWS:
             lines += ["", "length in letters", *length_rows(s, half, rows, ascii_only=ascii_only)]
+    for _, word in walked[1:]:
+        more = ["", printable(word), *window_walk(word, vocabulary, block_size, ascii_only=ascii_only)]
+        if len(lines) + len(more) > height:
+            break
+        lines += more
     return Text("\n".join(line.rstrip() for line in lines), no_wrap=True, overflow="ellipsis")
 
 

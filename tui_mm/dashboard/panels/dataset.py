@@ -16,6 +16,7 @@ from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
 
 _MAX_BLOCK = 16
+_MOST_WORDS = 12  # that can be walked through at once
 
 
 class DatasetPanel(Panel):
@@ -61,7 +62,7 @@ class DatasetPanel(Panel):
         self._word %= len(corpus)
         text = describe_words(
             words.statistics,
-            (self._word, corpus.word(self._word)),
+            [(i, corpus.word(i)) for i in range(self._word, min(self._word + _MOST_WORDS, len(corpus)))],
             words.splits.vocabulary,
             self.block_size,
             width=size.width or 24,
