@@ -112,7 +112,7 @@ def test_a_training_is_watched_sampled_swept_paused_and_kept(words_file: Path) -
             await seat.until(lambda: "dev" in seat.text_of("#foot"))
             await seat.until(lambda: "bigram counts" in seat.text_of("#loss"))
             await seat.pilot.press("9")
-            assert "done at step 4,000" in seat.text_of("#log")
+            await seat.until(lambda: "done at step 4,000" in seat.text_of("#log"))
             await seat.pilot.press("q")
         (run,) = all_runs(Home.find())
         assert run.status() == "done"
@@ -191,6 +191,7 @@ def test_nan_is_seen(words_file: Path) -> None:
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "diverged")
             await seat.until(lambda: "not finite" in seat.text_of("#loss"))
+            await seat.pilot.press("9")
             await seat.until(lambda: "not a finite number" in seat.text_of("#log"))
 
     play(scene())
@@ -221,7 +222,8 @@ def test_a_worker_that_dies_is_seen_and_t_goes_on(words_file: Path) -> None:
             seat.app.client._process.kill()
             await seat.until(lambda: seat.status == "crashed")
             assert "crashed" in seat.text_of("#head")
-            assert "t goes on from the last checkpoint" in seat.text_of("#log")
+            await seat.pilot.press("9")
+            await seat.until(lambda: "t goes on from the last checkpoint" in seat.text_of("#log"))
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "done")
 
@@ -260,7 +262,7 @@ def test_a_run_folder_that_vanishes_is_said_and_the_dashboard_lives_on(words_fil
             client._process.wait()
             shutil.rmtree(client.run.folder)
             await seat.pilot.press("t", "l", "space", "s", "e", "escape", "9")
-            assert "start:" in seat.text_of("#log")
+            await seat.until(lambda: "start:" in seat.text_of("#log"))
             await seat.pilot.press("q")
             await seat.until(lambda: not seat.app.is_running)
 
