@@ -13,6 +13,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
@@ -86,6 +87,7 @@ class DashboardApp(RunHost):
         if fault:
             state.note(fault)
         self.animation_level = "none"  # every frame of one would go over the line
+        self._room = self.size  # of the terminal
         self._painted = 0.0
         self._due = False
         self._alone = False  # one panel at a time, as a person wants it
@@ -117,7 +119,6 @@ class DashboardApp(RunHost):
         await self.main.query_one("#body").mount(*panels)
         self.samples = next(panel for panel in panels if isinstance(panel, SamplesPanel))
         self._arrange()
-        self.call_after_refresh(self._show_all)
         self.set_interval(_POLL_SECONDS, self._poll)
 
     @property
@@ -224,7 +225,7 @@ class DashboardApp(RunHost):
             )
 
     def _show_lines(self) -> None:
-        width = max(20, self.size.width)
+        width = max(20, self._room.width)
         ascii_only = self.state.ascii_only
         for name, line in (
             ("#head", head_line(self.state, width, ascii_only=ascii_only)),
@@ -257,6 +258,10 @@ class DashboardApp(RunHost):
         self.state.inspections[panel.WANTS] = {"reason": line}
         panel.draw()
 
+    @on(Panel.Placed)
+    def _panel_placed(self, message: Panel.Placed) -> None:
+        self._show(message.panel)
+
     @on(SampleWanted)
     def _sample_wanted(self) -> None:
         self.ask_anew("samples")
@@ -276,15 +281,15 @@ class DashboardApp(RunHost):
 
     # -- where the panels stand
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
+        self._room = event.size  # Textual's own ``size`` follows after this
         if self.samples is not None:  # the first size comes before the widgets
             self._arrange()
             self._show_lines()
-            self.call_after_refresh(self._show_all)
 
     def _arrange(self) -> None:
         """Each panel to its place, with the titles by which one goes from one to another."""
-        fitting = arrangement(self.size.width, self.size.height)
+        fitting = arrangement(*self._room)
         placed: Arrangement = "single" if self._alone else fitting
         self.main.query_one("#body").set_classes(f"-{placed}")
         side = self.state.settings.side if self.state.settings.side in SHARING else SHARING[0]
@@ -294,12 +299,12 @@ class DashboardApp(RunHost):
             panel.set_class(name in SHARING, "-side")
             panel.set_class(name == side, "-shown")
             tabs: list[Tab] = [(number, name, title)]
-            room = self.size.width - 6
+            room = self._room.width - 6
             if placed == "single":
                 tabs = TABS
             elif placed == "usual" and name in SHARING:
                 tabs = [tab for tab in TABS if tab[1] in SHARING]
-                room = self.size.width * 5 // 7 - 8
+                room = self._room.width * 5 // 7 - 8
             panel.border_title = border_title(tabs, name, room, ascii_only=self.state.ascii_only)
 
     def action_panel(self, name: str) -> None:
@@ -312,7 +317,6 @@ class DashboardApp(RunHost):
             self.state.settings.side = name
         self._arrange()
         self.main.query_one(f"#{name}", Panel).focus(scroll_visible=False)
-        self.call_after_refresh(self._show_all)
 
     def action_zoom(self) -> None:
         if self.samples is None:
@@ -322,7 +326,6 @@ class DashboardApp(RunHost):
             self._current = focused.NAME
         self._alone = not self._alone
         self._arrange()
-        self.call_after_refresh(self._show_all)
 
     # -- going to a panel
 
