@@ -15,7 +15,7 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Static
 
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tui_mm.dashboard.panels.samples import SamplesPanel
 
 _POLL_SECONDS = 0.1
+_TELLING_SECONDS = 2.0  # a shorter training tells little of a machine's speed
 _PAINT_SECONDS = 0.5  # between two frames of charts and lines while a training goes on
 
 
@@ -177,6 +178,8 @@ class DashboardApp(RunHost):
         for line in self.client.new_lines() if self.client else ():
             self.state.note(f"worker: {line}")
             self._due = True
+        if follower.status != before and follower.status == "done":
+            self._learn_speed()
         if follower.status != before and follower.status in ("crashed", "failed"):
             self._tell_of_end(f"the training {follower.status}; t goes on from the last checkpoint")
         elif self.client is not None and not self.worker_ended and self.client.exit_code:
@@ -188,6 +191,17 @@ class DashboardApp(RunHost):
         if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS):
             self._painted, self._due = now, False
             self._show_all()
+
+    def _learn_speed(self) -> None:
+        """So that the set-up screen's expected time is this machine's."""
+        from tui_mm.estimate import speed_of
+
+        words, follower = self.state.words, self.state.follower
+        if words is not None and follower is not None and follower.seconds > _TELLING_SECONDS:
+            splits = words.splits
+            self.state.settings.speed = speed_of(
+                self.state.config, len(splits.vocabulary), splits.train.examples, follower.seconds
+            )
 
     def _tell_of_end(self, way_on: str) -> None:
         """The last lines of a worker that ended or failed, and the way on."""
@@ -295,9 +309,10 @@ class DashboardApp(RunHost):
         side = self.state.settings.side if self.state.settings.side in SHARING else SHARING[0]
         for number, name, title in TABS:
             panel = self.main.query_one(f"#{name}", Panel)
-            panel.set_class(name == self._current, "-active")
-            panel.set_class(name in SHARING, "-side")
-            panel.set_class(name == side, "-shown")
+            # not by a style sheet, which would be applied later than the next key
+            panel.display = placed == "all" or (
+                name == self._current if placed == "single" else name not in SHARING or name == side
+            )
             tabs: list[Tab] = [(number, name, title)]
             room = self._room.width - 6
             if placed == "single":
@@ -316,7 +331,7 @@ class DashboardApp(RunHost):
         if name in SHARING:
             self.state.settings.side = name
         self._arrange()
-        self.main.query_one(f"#{name}", Panel).focus(scroll_visible=False)
+        self.main.set_focus(self.main.query_one(f"#{name}"), scroll_visible=False)
 
     def action_zoom(self) -> None:
         if self.samples is None:
@@ -336,7 +351,7 @@ class DashboardApp(RunHost):
     def action_sample(self) -> None:
         self.action_panel("samples")
         if self.samples is not None:
-            self.main.query_one("#prefix", Input).focus(scroll_visible=False)
+            self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)
 
     # -- screens
 
