@@ -13,6 +13,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
@@ -91,6 +92,7 @@ class DashboardApp(RunHost):
         self._painted = 0.0
         self._due = False
         self._arranged: Arrangement | None = None
+        self._fitted: Size | None = None  # the size that the panels were placed for
         self._alone = False  # one panel at a time, as a person wants it
         self._current = kept.panel if any(name == kept.panel for _, name, _ in _TABS) else "loss"
         self.fault = ""  # why there are no words
@@ -108,6 +110,7 @@ class DashboardApp(RunHost):
         if self.state.settings.theme in self.available_themes:
             self.theme = self.state.settings.theme
         self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
+        self.screen.screen_layout_refresh_signal.subscribe(self, self._fit)
         self.set_class(self.state.ascii_only, "-ascii")
         self._arrange()
         self._show_lines()
@@ -264,8 +267,11 @@ class DashboardApp(RunHost):
 
     # -- where the panels stand
 
-    def on_resize(self) -> None:
-        if self._arranged is not None:  # the first size comes before the widgets
+    def _fit(self, _: Screen[Any]) -> None:
+        """After a layout: the panels to their places if it was of another size. In on_resize, ``size`` is still the
+        one before."""
+        if self.size != self._fitted and self._arranged is not None:  # the first size comes before the widgets
+            self._fitted = self.size
             self._arrange()
             self._show_lines()
             self.call_after_refresh(self._show_all)
