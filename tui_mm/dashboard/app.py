@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Footer, Input, Static
 
 from tui_mm.config import RunConfig
@@ -27,6 +28,7 @@ from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.panels.dataset import DatasetPanel
 from tui_mm.dashboard.panels.samples import SamplesPanel
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
+from tui_mm.dashboard.scrollbars import AsciiScrollBarRender
 from tui_mm.dashboard.state import ViewState
 from tui_mm.dashboard.tabs import Arrangement, Tab, arrangement, border_title
 from tui_mm.runs.home import Home, RunError
@@ -112,6 +114,7 @@ class DashboardApp(RunHost):
         self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
         self.screen.screen_layout_refresh_signal.subscribe(self, self._fit)
         self.set_class(self.state.ascii_only, "-ascii")
+        ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._arrange()
         self._show_lines()
         self.begin(self._wanted)
