@@ -12,7 +12,7 @@ from textual.app import App
 from textual.binding import Binding
 from textual.widgets import Static
 
-from tests.still import Moment, Seat, StillApp, held, still_clock
+from tests.still import STATUS, Moment, Seat, StillApp, held, still_clock
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.screens.help import HelpScreen, help_lines, help_sections
@@ -49,9 +49,9 @@ SENT: dict[str, dict[Moment, list[Command]]] = {
         "not finite": [Step(100)],
     },
     "x": {"untrained": NOTHING, "training": [Stop()], "paused": [Stop()], "done": NOTHING, "not finite": NOTHING},
-    "l": dict.fromkeys(("untrained", "training", "paused", "done", "not finite"), [Sweep()]),
-    "v": dict.fromkeys(("untrained", "training", "paused", "done", "not finite"), [Evaluate("dev")]),
-    "c": dict.fromkeys(("untrained", "training", "paused", "done", "not finite"), [Checkpoint()]),
+    "l": {moment: [Sweep()] for moment in STATUS},
+    "v": {moment: [Evaluate("dev")] for moment in STATUS},
+    "c": {moment: [Checkpoint()] for moment in STATUS},
 }  # fmt: skip
 """What a key of the app sends at each moment, panels' own questions left out. All others send nothing."""
 ASKED_BY_PANELS = (Sample, Inspect)

@@ -136,17 +136,21 @@ def test_a_dashboard_of_a_size_and_one_that_came_to_it_look_alike(key: str) -> N
 
 # -- colours
 
-PLACEHOLDERS = ("the beginning of a name", "Search for commands", "~/words.txt", "Python module")
-"""Of an empty input: Textual's way to say that nothing is there yet; the help says the same."""
+PLACEHOLDERS = ("the beginning of a name", "Search for commands", "~/words.txt", "not used by")
+"""Rows of what is not there or not used: an empty input, a field that the model does not look at."""
+THEIRS = ("^p",)  # in the footer, of Textual's own colours
 LEAST_CONTRAST = 3.0
 
 
 def cells(seat: Seat) -> Iterator[tuple[str, str, Style]]:
-    """(row, text, style) of what stands on the terminal, with the filters of the app applied."""
-    for strip in seat.app.screen._compositor.render_strips():
+    """(row, text, style) of what stands on the terminal and is not veiled by a question over it."""
+    over = seat.app.screen
+    for y, strip in enumerate(over._compositor.render_strips()):
+        x = 0
         for segment in strip:
-            if segment.text.strip() and segment.style is not None:
+            if segment.text.strip() and segment.style is not None and over.get_widget_at(x, y)[0] is not over:
                 yield strip.text, segment.text, segment.style
+            x += segment.cell_length
 
 
 def colors_of(style: Style) -> tuple[Color, Color]:
@@ -195,7 +199,12 @@ def test_text_can_be_read_in_both_themes(theme: str) -> None:
                 for row, text, style in cells(seat):
                     front, behind = colors_of(style)
                     ratio = contrast(front, behind)
-                    if is_text(text) and ratio < LEAST_CONTRAST and not any(p in row for p in PLACEHOLDERS):
+                    if (
+                        is_text(text)
+                        and ratio < LEAST_CONTRAST
+                        and text.strip() not in THEIRS
+                        and not any(p in row for p in PLACEHOLDERS)
+                    ):
                         faint[place, text.strip()] = round(ratio, 2)
         assert faint == {}
 
