@@ -138,7 +138,6 @@ def test_a_dashboard_of_a_size_and_one_that_came_to_it_look_alike(key: str) -> N
 
 PLACEHOLDERS = ("the beginning of a name", "Search for commands", "~/words.txt", "not used by")
 """Rows of what is not there or not used: an empty input, a field that the model does not look at."""
-THEIRS = ("^p",)  # in the footer, of Textual's own colours
 LEAST_CONTRAST = 3.0
 
 
