@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import Resize
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Footer, Static
 
 from tui_mm.config import RunConfig
@@ -23,6 +24,7 @@ from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
+from tui_mm.dashboard.scrollbars import AsciiScrollBarRender
 from tui_mm.dashboard.state import ViewState
 from tui_mm.dashboard.tabs import SHARING, TABS, Arrangement, Tab, arrangement, border_title
 from tui_mm.runs.home import Home, RunError
@@ -107,6 +109,7 @@ class DashboardApp(RunHost):
             self.theme = self.state.settings.theme
         self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
         self.set_class(self.state.ascii_only, "-ascii")
+        ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._show_lines()
         self.begin(self._wanted)
         self.call_after_refresh(self._furnish)

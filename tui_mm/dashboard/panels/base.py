@@ -63,14 +63,34 @@ class Panel(Container, can_focus=True):
         return Look(view.size.width, view.size.height, colors, self.state.ascii_only)
 
 
+_LEAST_CONTRAST = 3.2  # WCAG 2 asks for 3 of what is no running text; panels are a little off the background
+
+
+def _contrast(one: Color, other: Color) -> float:
+    """As WCAG 2 has it, from 1 to 21."""
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(color: Color) -> float:
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in color.normalized]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def theme_colors(variables: dict[str, str]) -> Colors:
     """The charts' colours from a theme's variables."""
 
-    def rgb(name: str) -> tuple[int, int, int]:
-        return Color.parse(variables[name]).rgb
-
     background, foreground = Color.parse(variables["background"]), Color.parse(variables["foreground"])
-    muted = background.blend(foreground, 0.45).rgb
+
+    def legible(color: Color) -> tuple[int, int, int]:
+        """As it is, or as much nearer to the foreground as it takes to be read: a light theme's green is too light."""
+        tints = (color.blend(foreground, tenth / 10) for tenth in range(11))
+        return next((tint for tint in tints if _contrast(tint, background) >= _LEAST_CONTRAST), foreground).rgb
+
+    def rgb(name: str) -> tuple[int, int, int]:
+        return legible(Color.parse(variables[name]))
+
+    muted = legible(background.blend(foreground, 0.45))
     return Colors(
         train=rgb("primary"),
         band=background.blend(Color.parse(variables["primary"]), 0.45).rgb,

@@ -76,7 +76,9 @@ class DatasetPanel(Panel):
     def _show(self, text: Text) -> None:
         if text != self._shown:
             self._shown = text
-            self.query_one("#words", Static).update(text)
+            static = self.query_one("#words", Static)
+            static.update(text)
+            static.styles.height = text.plain.count("\n") + 1  # of an update amid a layout, Textual keeps the old one
 
     def action_word(self, by: int) -> None:
         self._word += by
