@@ -29,18 +29,20 @@ if TYPE_CHECKING:
 
 _REFUSALS = (ask.CommandError, RunError, TimeoutError)
 _ASKING_SHARE = 0.008  # of a training's time may go into answering one panel
-_LEAST_PAUSE = 0.5  # seconds between two questions of a panel
+_LEAST_PAUSE = {"samples": 1.0}  # seconds between two questions of a panel
+_USUAL_PAUSE = 2.0
 
 
 class _Pace:
     """When a panel may ask again: what answering costs the training stays a small share of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._least = _LEAST_PAUSE.get(what, _USUAL_PAUSE)
         self.due = 0.0
         self.asked: object = None  # the last question, and at what step it was put
 
     def wait(self, answer: dict[str, Any]) -> None:
-        self.due = time.monotonic() + max(_LEAST_PAUSE, float(answer.get("seconds", 0.0)) / _ASKING_SHARE)
+        self.due = time.monotonic() + max(self._least, float(answer.get("seconds", 0.0)) / _ASKING_SHARE)
 
 
 class RunHost(App[str]):
@@ -245,7 +247,7 @@ class RunHost(App[str]):
         self, what: str, command: ask.Command, take: Callable[[dict[str, Any]], None], refused: Callable[[str], None]
     ) -> None:
         """Ask the worker on behalf of a panel, unless nothing can have changed or it is too soon."""
-        pace = self._paces.setdefault(what, _Pace())
+        pace = self._paces.setdefault(what, _Pace(what))
         follower = self.state.follower
         if self.client is None or follower is None:
             return
