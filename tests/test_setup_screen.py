@@ -100,7 +100,7 @@ def test_every_field_has_a_row_and_the_same_configuration_comes_back() -> None:
             assert [row.field for row in screen.query("*") if isinstance(row, FieldRow)] == list(RunConfig.model_fields)
             assert "\x1b" not in seat.painted
             assert r"a\x1b[2J.txt" in seat.painted
-            assert "not known before" in seat.text_of("#outlook")
+            assert "no words are read" in seat.text_of("#outlook")
             await seat.pilot.press("f2")
             await seat.until(lambda: seat.result == config)
 

@@ -205,15 +205,17 @@ def test_escape_leaves_the_embedding_when_it_is_live(corpus: Corpus) -> None:
 
 
 def test_a_model_without_a_part_says_so(corpus: Corpus) -> None:
-    async def scene(panel: type[Panel], answer: dict[str, Any]) -> None:
+    async def scene(panel: type[Panel], answer: dict[str, Any], key: str) -> None:
         state = trained(corpus)
+        no_snapshots(state)
         state.inspections[panel.WANTS] = answer
-        async with alone(panel(state)) as (app, _pilot):
+        async with alone(panel(state)) as (app, pilot):
+            await pilot.press(key)
             assert "it counts" in app.shown
 
-    play(scene(EmbeddingPanel, {"step": 0, "ids": [], "vectors": [], "reason": "it counts"}))
-    play(scene(LayersPanel, {"step": 0, "activations": [], "parameters": [], "reason": "it counts"}))
-    play(scene(BigramsPanel, {"step": 0, "ids": [], "table": [], "reason": "it counts"}))
+    play(scene(EmbeddingPanel, {"step": 0, "ids": [], "vectors": [], "reason": "it counts"}, "end"))
+    play(scene(LayersPanel, {"step": 0, "activations": [], "parameters": [], "reason": "it counts"}, "h"))
+    play(scene(BigramsPanel, {"step": 0, "ids": [], "table": [], "reason": "it counts"}, "b"))
 
 
 @played
@@ -253,7 +255,10 @@ async def test_bigrams_stand_side_by_side_and_a_cursor_reads_them(corpus: Corpus
     assert state.words is not None
     size = len(state.words.splits.vocabulary)
     async with alone(panel := BigramsPanel(state)) as (app, pilot):
-        assert "model: not there yet" in app.shown
+        assert "no model yet" in app.shown
+        await pilot.press("b")
+        assert "no model to show: it is not there yet" in app.shown
+        await pilot.press("b", "b")
         state.inspections["bigrams"] = bigrams_answer(size)
         app.panel.draw()
         assert "data: counts of train" in app.shown
@@ -316,7 +321,7 @@ async def test_moving_the_cursor_repaints_a_few_rows(corpus: Corpus) -> None:
 @played
 async def test_names_over_time_in_an_overview_and_one_by_one(corpus: Corpus) -> None:
     async with alone(TimelinePanel(trained(corpus)), (32, 16)) as (app, pilot):
-        heads = lambda: app.shown.split("\n")[0].split()  # noqa: E731
+        heads = lambda: app.shown.split("\n")[0].replace("step ", "").split()  # noqa: E731
         assert heads() == ["0", "2,000"]
         assert "emma=" in app.shown or "emma~" in app.shown
         assert "dev 1.000" in app.shown
@@ -338,6 +343,20 @@ async def test_names_over_time_in_an_overview_and_one_by_one(corpus: Corpus) -> 
         assert heads() == ["0", "500", "1,000", "2,000"]
         await pilot.press("left")
         assert "all evaluations are shown" in app.said
+
+
+@pytest.mark.parametrize("panel", PANELS)
+@played
+async def test_what_is_said_in_place_of_a_picture_is_said_whole(panel: type[Panel], corpus: Corpus) -> None:
+    state = ViewState(make_config())
+    async with alone(panel(state), (30, 12)) as (app, pilot):
+        lines = app.shown.split("\n")
+        assert len(lines) > 1 and max(map(len, lines)) <= 26
+        state.words = trained(corpus).words
+        state.inspections[panel.WANTS] = {"reason": "the weights are no numbers any more\x1b[2J", "step": 3}
+        app.panel.draw()
+        await pilot.press(*("b",) * (panel is BigramsPanel))
+        assert panel is TimelinePanel or "the weights are no numbers any more\\x1b[2J" in " ".join(app.shown.split())
 
 
 # -- nothing raises

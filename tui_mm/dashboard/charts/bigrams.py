@@ -127,6 +127,8 @@ def heat_maps(
             pieces.append((set_cell_size(glyphs[y], laid_out.name - 1), chosen if y == cursor[0] else muted))
             pieces.append((" ", PLAIN))
             row = code[y, columns.start : columns.stop].tolist()
+            if len(row) > 1 and all(c == -1 for c in row):  # one mark says it: a whole row of them is noise
+                row[1:] = [len(DIFFERENCES) if table.is_difference else 0] * (len(row) - 1)
             if y == cursor[0] and cursor[1] in columns:
                 at = columns.index(cursor[1])
                 mark, _ = _palette(table, look, ascii_only=True)[row[at]]  # a full block reversed would look empty
@@ -198,6 +200,8 @@ def _legend(tables: Sequence[Table], ascii_only: bool) -> str:
     if any(t.is_difference for t in tables):
         more, less = (_ASCII_MORE, _ASCII_LESS) if ascii_only else (_MORE, _LESS)
         low, high = (f"{d:.0%}" for d in DIFFERENCES)
-        return f"model more {more[0]} {low} {more[1]} {high}  less {less[0]} {low} {less[1]} {high}"
-    shades = _ASCII_SHADES if ascii_only else _SHADES
-    return "share from " + "  ".join(f"{s} {edge:.0%}" for s, edge in zip(shades[1:], EDGES, strict=True))
+        text = f"model more: {more[0]} {low}, {more[1]} {high}; less: {less[0]} {low}, {less[1]} {high}"
+    else:
+        shades = _ASCII_SHADES if ascii_only else _SHADES
+        text = "share from " + "  ".join(f"{s} {edge:.0%}" for s, edge in zip(shades[1:], EDGES, strict=True))
+    return text + ("  ? unknown" if any(np.isnan(t.values).any() for t in tables) else "")

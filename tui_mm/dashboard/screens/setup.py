@@ -198,7 +198,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         if self._read is None:
             return f"! not allowed: {', '.join(row.field for row in self._wrong)}"
         if self._known is None:
-            return "parameters and time: not known before the words are read"
+            return "parameters and time: no words are read yet"
         words, vocab_size, examples = self._known
         parts = outlook(
             self._read, vocab_size, examples_of(self._read, self._config, words, examples), self._settings.speed
