@@ -159,9 +159,12 @@ class Terminal:
         self._child.setwinsize(rows, columns)
 
 
+_NOT_USUAL = ("NO_COLOR", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")  # without bytecode a start compiles anew
+
+
 def environment(home: Path) -> dict[str, str]:
     """A usual terminal's, with a home of its own; also for the program without a terminal."""
-    usual = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES") and "TEXTUAL" not in k}
+    usual = {k: v for k, v in os.environ.items() if k not in _NOT_USUAL and "TEXTUAL" not in k}
     return usual | {
         "TERM": "xterm-256color",
         "COLORTERM": "truecolor",

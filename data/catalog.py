@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import tempfile
-import urllib.request
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -86,6 +84,9 @@ def fetch(name: str, *, cache: Path) -> Path:
     path = cached_path(item, cache)
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == item.sha256:
         return path
+    import http.client  # only here: a start need not wait for them
+    import urllib.request
+
     by_hand = f"download {item.url} by hand and put it at {path}"
     try:
         with urllib.request.urlopen(item.url, timeout=_TIMEOUT_S) as response:

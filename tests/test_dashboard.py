@@ -62,7 +62,9 @@ async def seated(words: Path, size: tuple[int, int] = (120, 36), **flags: Any) -
     }  # fmt: skip
     app = DashboardApp(make_config(flags=values), Home.find())
     async with app.run_test(size=size) as pilot:
-        yield Seat(app, pilot)
+        seat = Seat(app, pilot)
+        await seat.until(lambda: app.samples is not None)  # the panels come behind the first screen
+        yield seat
         client = app.client
     if client is not None and client._process is not None:
         client.leave()
@@ -77,9 +79,8 @@ def test_the_words_are_shown_before_torch_is_there(words_file: Path) -> None:
     async def scene() -> None:
         async with seated(words_file) as seat:
             assert "makemore-tui" in seat.text_of("#head")
-            await seat.until(lambda: seat.app.state.words)
+            await seat.until(lambda: "words      61" in seat.text_of("#dataset"))
             shown = seat.text_of("#dataset")
-            assert "words      61" in shown
             assert "... → e" in shown
             assert "..e → m" in shown
             assert seat.status == "created"
@@ -112,7 +113,7 @@ def test_a_training_is_watched_sampled_swept_paused_and_kept(words_file: Path) -
             await seat.until(lambda: "dev" in seat.text_of("#foot"))
             await seat.until(lambda: "bigram counts" in seat.text_of("#loss"))
             await seat.pilot.press("9")
-            assert "done at step 4,000" in seat.text_of("#log")
+            await seat.until(lambda: "done at step 4,000" in seat.text_of("#log"))
             await seat.pilot.press("q")
         (run,) = all_runs(Home.find())
         assert run.status() == "done"
@@ -191,6 +192,7 @@ def test_nan_is_seen(words_file: Path) -> None:
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "diverged")
             await seat.until(lambda: "not finite" in seat.text_of("#loss"))
+            await seat.pilot.press("9")
             await seat.until(lambda: "not a finite number" in seat.text_of("#log"))
 
     play(scene())
@@ -221,7 +223,8 @@ def test_a_worker_that_dies_is_seen_and_t_goes_on(words_file: Path) -> None:
             seat.app.client._process.kill()
             await seat.until(lambda: seat.status == "crashed")
             assert "crashed" in seat.text_of("#head")
-            assert "t goes on from the last checkpoint" in seat.text_of("#log")
+            await seat.pilot.press("9")
+            await seat.until(lambda: "t goes on from the last checkpoint" in seat.text_of("#log"))
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "done")
 
@@ -260,7 +263,7 @@ def test_a_run_folder_that_vanishes_is_said_and_the_dashboard_lives_on(words_fil
             client._process.wait()
             shutil.rmtree(client.run.folder)
             await seat.pilot.press("t", "l", "space", "s", "e", "escape", "9")
-            assert "start:" in seat.text_of("#log")
+            await seat.until(lambda: "start:" in seat.text_of("#log"))
             await seat.pilot.press("q")
             await seat.until(lambda: not seat.app.is_running)
 

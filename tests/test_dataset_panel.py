@@ -172,7 +172,8 @@ def test_any_words_and_none_are_borne_with_every_key(text: str) -> None:
             await ready(app, pilot)
             await pilot.press(*keys)
             assert "reading" in app.shown
-            app.panel.show_fault("names\x1b[2J.txt: no such file")
+            app.panel.state.fault = "names\x1b[2J.txt: no such file"
+            app.panel.draw()
             assert "no such file" in app.shown
             app.panel.state.words = words_of(parse_words(text, "words"))
             app.panel.draw()

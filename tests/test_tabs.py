@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tui_mm.dashboard.tabs import Tab, arrangement, border_title
+from tui_mm.dashboard.panels.every import ALL_PANELS
+from tui_mm.dashboard.tabs import SHARING, Tab, arrangement, border_title
+from tui_mm.dashboard.tabs import TABS as EVERY
 
 TABS: list[Tab] = [(1, "dataset", "Dataset"), (2, "loss", "Loss"), (9, "log", "Log")]
 
@@ -37,3 +39,8 @@ def test_a_panel_that_shares_with_none_is_not_in_reverse() -> None:
 
 def test_the_others_lead_to_their_panels() -> None:
     assert "@click=app.panel('log')" in border_title(TABS, "loss", 60).markup
+
+
+def test_the_tabs_are_those_of_the_panels() -> None:
+    assert [(number, panel.NAME, panel.TITLE) for number, panel in enumerate(ALL_PANELS, start=1)] == EVERY
+    assert set(SHARING) < {panel.NAME for panel in ALL_PANELS}

@@ -11,33 +11,37 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from data.corpus import CorpusError
-from data.vocabulary import VocabularyError
 from tui_mm import __version__
-from tui_mm.cli.data import data_group
-from tui_mm.cli.headless import headless_dashboard
 from tui_mm.cli.help import WordsGroup
 from tui_mm.cli.options import config_from, config_options, home_option
 from tui_mm.cli.output import ascii_only, say
-from tui_mm.cli.runs import runs_group
-from tui_mm.cli.sample import eval_command, sample_command
-from tui_mm.cli.sweep import sweep_command
-from tui_mm.cli.train import resume_command, train, train_command
 from tui_mm.config import ConfigError
 from tui_mm.runs.home import Home, RunError
 from tui_mm.text import printable
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-_USER_ERRORS = ("SamplingError", "DeviceError")  # by name: their modules import torch
+_USER_ERRORS = ("CorpusError", "VocabularyError", "SamplingError", "DeviceError")  # by name: their modules load much
 
 
 def _with_config(command: Any) -> Any:
     return config_options(command, hidden=True)
 
 
+_COMMANDS = {
+    "train": "tui_mm.cli.train:train_command",
+    "sweep": "tui_mm.cli.sweep:sweep_command",
+    "sample": "tui_mm.cli.sample:sample_command",
+    "eval": "tui_mm.cli.sample:eval_command",
+    "runs": "tui_mm.cli.runs:runs_group",
+    "resume": "tui_mm.cli.train:resume_command",
+    "data": "tui_mm.cli.data:data_group",
+}
+
+
 @click.group(
     cls=WordsGroup,
+    lazy=_COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     examples=(
@@ -94,11 +98,15 @@ def app(
         return 0
     config = config_from(keywords)
     if headless:
+        from tui_mm.cli.headless import headless_dashboard
+
         return headless_dashboard(config, home, size, press, screenshot, ascii_only=ascii_wanted)
     for flag, value in (("--size", size), ("--press", press), ("--screenshot", screenshot)):
         if value:
             raise click.UsageError(f"{flag} goes with --headless")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from tui_mm.cli.train import train
+
         say("no terminal here: training as 'makemore-tui train' does", err=True)
         return train(config, home)
     from tui_mm.dashboard.app import DashboardApp
@@ -108,10 +116,6 @@ def app(
     if line:
         say(line)
     return dashboard.return_code or 0
-
-
-for _command in (train_command, sweep_command, sample_command, eval_command, runs_group, resume_command, data_group):
-    app.add_command(_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +139,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         _complain(f"error: {error.format_message()}")
         return EXIT_USAGE
-    except (CorpusError, VocabularyError, ConfigError, RunError) as error:
+    except (ConfigError, RunError) as error:
         _complain(f"error: {error}")
         return EXIT_USAGE
     except ValueError as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import click
-
-from data.catalog import CATALOG
 
 Examples = Sequence[tuple[str, str]]
 
@@ -45,16 +44,39 @@ class PagedGroup(_Paged, click.Group):
 
 
 class WordsGroup(PagedGroup):
-    """A group that takes a word list in place of a command: ``makemore-tui words.txt``."""
+    """A group that takes a word list in place of a command: ``makemore-tui words.txt``.
+
+    ``lazy``: its commands, by name, as ``module:attribute``; they are imported when they are asked for, so that the
+    dashboard starts without them.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self._lazy)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in self._lazy:
+            return None
+        module, attribute = self._lazy[name].split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        if arguments and arguments[0] not in self.commands and _is_words(arguments[0]):
+        if arguments and arguments[0] not in self._lazy and _is_words(arguments[0]):
             arguments = ["--data", *arguments]
         return super().parse_args(context, arguments)
 
 
 def _is_words(argument: str) -> bool:
-    return argument in CATALOG or os.path.isfile(argument)  # noqa: PTH113, a string that may be no path
+    if os.path.isfile(argument):  # noqa: PTH113, a string that may be no path
+        return True
+    from data.catalog import CATALOG  # loads numpy
+
+    return argument in CATALOG
 
 
 class GroupedOption(click.Option):

@@ -6,36 +6,36 @@ import math
 import os
 import time
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
+from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Static
 
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
-from tui_mm.dashboard.overlays import overlay, poll_overlays
-from tui_mm.dashboard.panels import ALL_PANELS, SHARING
 from tui_mm.dashboard.panels.base import Panel
-from tui_mm.dashboard.panels.dataset import DatasetPanel
-from tui_mm.dashboard.panels.samples import SamplesPanel
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
 from tui_mm.dashboard.state import ViewState
-from tui_mm.dashboard.tabs import Arrangement, Tab, arrangement, border_title
+from tui_mm.dashboard.tabs import SHARING, TABS, Arrangement, Tab, arrangement, border_title
 from tui_mm.runs.home import Home, RunError
 from tui_mm.settings import Settings
 from tui_mm.text import printable
 from tui_mm.worker import protocol as ask
 
+if TYPE_CHECKING:
+    from tui_mm.dashboard.panels.samples import SamplesPanel
+
 _POLL_SECONDS = 0.1
+_TELLING_SECONDS = 2.0  # a shorter training tells little of a machine's speed
 _PAINT_SECONDS = 0.5  # between two frames of charts and lines while a training goes on
-_TABS: list[Tab] = [(number, panel.NAME, panel.TITLE) for number, panel in enumerate(ALL_PANELS, start=1)]
 
 
 def _key(key: str, action: str, description: str, tooltip: str, *, show: bool = False) -> Binding:
@@ -68,7 +68,7 @@ class DashboardApp(RunHost):
             Binding(
                 str(number), f"panel('{name}')", title, id=f"panel_{name}", show=False, tooltip=f"Go to panel {title}"
             )
-            for number, name, title in _TABS
+            for number, name, title in TABS
         ),
         _key("question_mark", "help", "help", "Every key", show=True),
         _key("q", "quit", "quit", "Leave; asks while a training goes on", show=True),
@@ -88,19 +88,17 @@ class DashboardApp(RunHost):
         if fault:
             state.note(fault)
         self.animation_level = "none"  # every frame of one would go over the line
+        self._room = self.size  # of the terminal
         self._painted = 0.0
         self._due = False
-        self._arranged: Arrangement | None = None
         self._alone = False  # one panel at a time, as a person wants it
-        self._current = kept.panel if any(name == kept.panel for _, name, _ in _TABS) else "loss"
-        self.fault = ""  # why there are no words
+        self._current = kept.panel if any(name == kept.panel for _, name, _ in TABS) else "loss"
+        self.samples: SamplesPanel | None = None  # None until the panels are there
         self.worker_ended = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
-        with Container(id="body"):
-            for panel in ALL_PANELS:
-                yield panel(self.state)
+        yield Container(id="body")
         yield Static(id="foot", markup=False)
         yield Footer(compact=True)
 
@@ -109,9 +107,19 @@ class DashboardApp(RunHost):
             self.theme = self.state.settings.theme
         self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
         self.set_class(self.state.ascii_only, "-ascii")
-        self._arrange()
         self._show_lines()
         self.begin(self._wanted)
+        self.call_after_refresh(self._furnish)
+
+    async def _furnish(self) -> None:
+        """Put the panels up, behind the first screen: what they draw with takes a moment to load."""
+        from tui_mm.dashboard.panels.every import ALL_PANELS
+        from tui_mm.dashboard.panels.samples import SamplesPanel
+
+        panels = [panel(self.state) for panel in ALL_PANELS]
+        await self.main.query_one("#body").mount(*panels)
+        self.samples = next(panel for panel in panels if isinstance(panel, SamplesPanel))
+        self._arrange()
         self.set_interval(_POLL_SECONDS, self._poll)
 
     @property
@@ -124,7 +132,7 @@ class DashboardApp(RunHost):
     @on(RunHost.RunReady)
     def _take_run(self, message: RunHost.RunReady) -> None:
         self.take(message.opened)
-        self.fault, self.worker_ended = "", False
+        self.state.fault, self.worker_ended = "", False
         source = message.opened.config.data
         if os.path.isfile(source):  # noqa: PTH113, a string that may be no path
             self.state.settings.remember_words(os.path.abspath(source))  # noqa: PTH100
@@ -134,10 +142,8 @@ class DashboardApp(RunHost):
 
     @on(RunHost.RunRefused)
     def _refuse_run(self, message: RunHost.RunRefused) -> None:
-        self.fault = message.line
-        if self.state.words is None:
-            self.main.query_one(DatasetPanel).show_fault(message.line)
-        else:
+        self.state.fault = message.line
+        if self.state.words is not None:
             self.notify(message.line, severity="error", markup=False)
         self.state.note(message.line)
         self._show_all()
@@ -152,10 +158,12 @@ class DashboardApp(RunHost):
         try:
             self._take_in()
         except NoMatches:
-            if len(self.screen_stack) and len(self.main.query("#head, #foot, Panel")) == len(ALL_PANELS) + 2:
+            if len(self.screen_stack) and len(self.main.query("#head, #foot, Panel")) == len(TABS) + 2:
                 raise  # otherwise the app is being taken down around its timer
 
     def _take_in(self) -> None:
+        from tui_mm.dashboard.overlays import poll_overlays
+
         follower = self.state.follower
         if follower is None:
             return
@@ -170,15 +178,30 @@ class DashboardApp(RunHost):
         for line in self.client.new_lines() if self.client else ():
             self.state.note(f"worker: {line}")
             self._due = True
+        if follower.status != before and follower.status == "done":
+            self._learn_speed()
         if follower.status != before and follower.status in ("crashed", "failed"):
             self._tell_of_end(f"the training {follower.status}; t goes on from the last checkpoint")
         elif self.client is not None and not self.worker_ended and self.client.exit_code:
             self._tell_of_end("the worker has ended; t starts another")
-        self._due |= changed | poll_overlays(self.state)
+        if self.state.overlays:
+            changed |= poll_overlays(self.state)
+        self._due |= changed
         now = time.monotonic()
         if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS):
             self._painted, self._due = now, False
             self._show_all()
+
+    def _learn_speed(self) -> None:
+        """So that the set-up screen's expected time is this machine's."""
+        from tui_mm.estimate import speed_of
+
+        words, follower = self.state.words, self.state.follower
+        if words is not None and follower is not None and follower.seconds > _TELLING_SECONDS:
+            splits = words.splits
+            self.state.settings.speed = speed_of(
+                self.state.config, len(splits.vocabulary), splits.train.examples, follower.seconds
+            )
 
     def _tell_of_end(self, way_on: str) -> None:
         """The last lines of a worker that ended or failed, and the way on."""
@@ -198,8 +221,8 @@ class DashboardApp(RunHost):
         if not panel.is_shown:
             return
         panel.draw()
-        if isinstance(panel, SamplesPanel):
-            request = panel.request
+        if panel is self.samples:
+            request = self.samples.request
             self.ask_for(
                 "samples",
                 request,
@@ -216,7 +239,7 @@ class DashboardApp(RunHost):
             )
 
     def _show_lines(self) -> None:
-        width = max(20, self.size.width)
+        width = max(20, self._room.width)
         ascii_only = self.state.ascii_only
         for name, line in (
             ("#head", head_line(self.state, width, ascii_only=ascii_only)),
@@ -229,14 +252,17 @@ class DashboardApp(RunHost):
     # -- what panels ask for and say
 
     def _take_samples(self, answer: dict[str, Any]) -> None:
-        panel = self.main.query_one(SamplesPanel)
+        panel = self.samples
+        if panel is None:
+            return
         self.state.samples, self.state.samples_fault = answer, ""
         panel.draw()
         self._show(panel)  # what was typed meanwhile
 
     def _refuse_samples(self, line: str) -> None:
         self.state.samples_fault = line
-        self.main.query_one(SamplesPanel).draw()
+        if self.samples is not None:
+            self.samples.draw()
 
     def _take_inspection(self, panel: Panel, answer: dict[str, Any]) -> None:
         self.state.inspections[panel.WANTS] = answer
@@ -246,10 +272,15 @@ class DashboardApp(RunHost):
         self.state.inspections[panel.WANTS] = {"reason": line}
         panel.draw()
 
+    @on(Panel.Placed)
+    def _panel_placed(self, message: Panel.Placed) -> None:
+        self._show(message.panel)
+
     @on(SampleWanted)
     def _sample_wanted(self) -> None:
         self.ask_anew("samples")
-        self._show(self.main.query_one(SamplesPanel))
+        if self.samples is not None:
+            self._show(self.samples)
 
     @on(InspectionWanted)
     def _inspection_wanted(self) -> None:
@@ -264,50 +295,52 @@ class DashboardApp(RunHost):
 
     # -- where the panels stand
 
-    def on_resize(self) -> None:
-        if self._arranged is not None:  # the first size comes before the widgets
+    def on_resize(self, event: Resize) -> None:
+        self._room = event.size  # Textual's own ``size`` follows after this
+        if self.samples is not None:  # the first size comes before the widgets
             self._arrange()
             self._show_lines()
-            self.call_after_refresh(self._show_all)
 
     def _arrange(self) -> None:
         """Each panel to its place, with the titles by which one goes from one to another."""
-        fitting = arrangement(self.size.width, self.size.height)
+        fitting = arrangement(*self._room)
         placed: Arrangement = "single" if self._alone else fitting
-        self._arranged = placed
         self.main.query_one("#body").set_classes(f"-{placed}")
         side = self.state.settings.side if self.state.settings.side in SHARING else SHARING[0]
-        for number, name, title in _TABS:
+        for number, name, title in TABS:
             panel = self.main.query_one(f"#{name}", Panel)
-            panel.set_class(name == self._current, "-active")
-            panel.set_class(name in SHARING, "-side")
-            panel.set_class(name == side, "-shown")
+            # not by a style sheet, which would be applied later than the next key
+            panel.display = placed == "all" or (
+                name == self._current if placed == "single" else name not in SHARING or name == side
+            )
             tabs: list[Tab] = [(number, name, title)]
-            room = self.size.width - 6
+            room = self._room.width - 6
             if placed == "single":
-                tabs = _TABS
+                tabs = TABS
             elif placed == "usual" and name in SHARING:
-                tabs = [tab for tab in _TABS if tab[1] in SHARING]
-                room = self.size.width * 5 // 7 - 8
+                tabs = [tab for tab in TABS if tab[1] in SHARING]
+                room = self._room.width * 5 // 7 - 8
             panel.border_title = border_title(tabs, name, room, ascii_only=self.state.ascii_only)
 
     def action_panel(self, name: str) -> None:
         """Show a panel and go to it: the only one on a narrow terminal, the one at the side on a usual one."""
+        if self.samples is None:
+            return
         self._current = name
         self.state.settings.panel = name
         if name in SHARING:
             self.state.settings.side = name
         self._arrange()
-        self.main.query_one(f"#{name}", Panel).focus(scroll_visible=False)
-        self.call_after_refresh(self._show_all)
+        self.main.set_focus(self.main.query_one(f"#{name}"), scroll_visible=False)
 
     def action_zoom(self) -> None:
+        if self.samples is None:
+            return
         focused = next((p for p in self.main.query(Panel) if p.has_focus_within), None)
         if focused is not None:
             self._current = focused.NAME
         self._alone = not self._alone
         self._arrange()
-        self.call_after_refresh(self._show_all)
 
     # -- going to a panel
 
@@ -317,11 +350,13 @@ class DashboardApp(RunHost):
 
     def action_sample(self) -> None:
         self.action_panel("samples")
-        self.main.query_one("#prefix", Input).focus(scroll_visible=False)
+        if self.samples is not None:
+            self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)
 
     # -- screens
 
     def action_help(self) -> None:
+        from tui_mm.dashboard.panels.every import ALL_PANELS
         from tui_mm.dashboard.screens.help import HelpScreen, help_sections
 
         self.push_screen(HelpScreen(help_sections(self.BINDINGS, ALL_PANELS)))
@@ -379,6 +414,7 @@ class DashboardApp(RunHost):
         self.push_screen(QuitScreen(), answered)
 
     def action_runs(self) -> None:
+        from tui_mm.dashboard.overlays import overlay
         from tui_mm.dashboard.screens.runs import RunsAnswer, RunsScreen
 
         def answered(answer: RunsAnswer | None) -> None:

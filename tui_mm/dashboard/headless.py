@@ -62,9 +62,9 @@ def run_headless(
 async def _sit(
     dashboard: DashboardApp, pilot: Pilot[Any], press: Sequence[str], screenshot: Path | None, seen: list[Run]
 ) -> None:
-    await _until(lambda: dashboard.client or dashboard.fault)
+    await _until(lambda: dashboard.client or dashboard.state.fault)
     if dashboard.client is None:
-        raise HeadlessError(dashboard.fault, code=2)
+        raise HeadlessError(dashboard.state.fault, code=2)
     seen.append(dashboard.client.run)
     await pilot.press("t")
     await _until(lambda: _steps(dashboard) or dashboard.state.status in _ENDED or dashboard.worker_ended)

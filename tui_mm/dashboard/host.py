@@ -1,12 +1,16 @@
-"""The app without its looks: which run it is about, and what it asks of the run's worker."""
+"""The app without its looks: which run it is about, and what it asks of the run's worker.
+
+``opening``, which loads numpy and the words, is imported where it is used: after the first screen is painted.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from textual import work
@@ -14,16 +18,14 @@ from textual.app import App
 from textual.message import Message
 from textual.worker import WorkType, get_current_worker
 
-from data.corpus import CorpusError
-from tui_mm.config import ConfigError, RunConfig
-from tui_mm.dashboard.opening import Opened, begin, reopen, same_words
+from tui_mm.config import RunConfig
 from tui_mm.dashboard.state import ViewState
-from tui_mm.runs.drafts import discard_drafts, is_draft
-from tui_mm.runs.follow import RunFollower
 from tui_mm.runs.home import Home, RunError
-from tui_mm.words import model_facts
 from tui_mm.worker import protocol as ask
-from tui_mm.worker.client import WorkerClient
+
+if TYPE_CHECKING:
+    from tui_mm.dashboard.opening import Opened
+    from tui_mm.worker.client import WorkerClient
 
 _REFUSALS = (ask.CommandError, RunError, TimeoutError)
 _ASKING_SHARE = 0.008  # of a training's time may go into answering one panel
@@ -72,65 +74,56 @@ class RunHost(App[str]):
     def begin(self, config: RunConfig) -> None:
         """Go over to a new run of a configuration; what is there stays until that has its words."""
         self._wanted = config
-        before = self.opened
-        self._prepare(lambda: begin(config, self.home, before))
+
+        def prepare(before: Opened | None) -> Opened:
+            from tui_mm.dashboard import opening
+
+            return opening.begin(config, self.home, before)
+
+        self._prepare(prepare)
 
     def reopen(self, ident: str) -> None:
         """Go over to a run that is kept."""
-        self._prepare(lambda: reopen(self.home, ident))
+        from tui_mm.dashboard import opening
+
+        self._prepare(lambda _: opening.reopen(self.home, ident))
 
     @work(thread=True, exclusive=True, group="words")
-    def _prepare(self, prepare: Callable[[], Opened]) -> None:
+    def _prepare(self, prepare: Callable[[Opened | None], Opened]) -> None:
+        from tui_mm.dashboard import opening
+
         try:
-            opened = prepare()
-        except (CorpusError, ConfigError, RunError) as error:
+            opened = prepare(self.opened)
+        except opening.REFUSALS as error:
             self.post_message(self.RunRefused(str(error)))
             return
-        if get_current_worker().is_cancelled:
-            if is_draft(opened.run):
-                opened.run.delete()  # another was asked for meanwhile
-            return
-        self.post_message(self.RunReady(opened))
-        discard_drafts(self.home)
+        is_wanted = not get_current_worker().is_cancelled  # else another was asked for meanwhile
+        if is_wanted:
+            self.post_message(self.RunReady(opened))
+        opening.tidy(self.home, None if is_wanted else opened)
 
     def take(self, opened: Opened) -> None:
         """Show a run from now on, and let go of the one before."""
+        from tui_mm.dashboard import opening
+
         self.let_go()
         self.opened = opened
         state = self.state
         state.config, state.words = opened.config, opened.words
-        state.follower = RunFollower(opened.run)
-        state.parameters = model_facts(opened.config, opened.words.splits.vocabulary)["parameters"]
+        state.follower, self.client, state.parameters = opening.connect(opened)
         state.samples, state.samples_fault = None, ""
         state.inspections.clear()
         self._paces.clear()
-        self.client = WorkerClient(opened.run)
-        self.client.start_worker()
 
     def let_go(self, *, goes_on: bool = False) -> str:
-        """Leave the run that is shown. A training that is under way goes on; one that never began is deleted.
+        """Leave the run that is shown: see ``opening.part``."""
+        from tui_mm.dashboard import opening
 
-        ``goes_on``: it was told to go on just now. Returns what is left of it, as a line for a person, or "".
-        """
         client, follower = self.client, self.state.follower
         self.client = self.state.follower = self.opened = None
-        if client is None:
-            return ""
-        line = ""
-        try:
-            status = client.run.status() if client.run.folder.is_dir() else "gone"
-            if status == "created" and is_draft(client.run):
-                client.discard()
-            elif status == "running" or goes_on:
-                line = f"run {client.run.id} goes on training; 'makemore-tui runs show {client.run.id}' tells how far"
-            elif status != "gone":
-                line = f"run {client.run.id} is kept: makemore-tui sample {client.run.id}"
-        except RunError as error:
-            line = str(error)  # damaged, or another viewer's worker has it
         if follower is not None:
             follower.close()
-        client.close()
-        return line
+        return "" if client is None else opening.part(client, goes_on=goes_on)
 
     # -- commands
 
@@ -173,14 +166,17 @@ class RunHost(App[str]):
     @work(group="told")
     async def configure(self, config: RunConfig) -> None:
         """Go over to a configuration: in the same run if nothing was trained and the words stay, else in a new one."""
-        if self.opened is None or self.state.status != "created" or not same_words(self.state.config, config):
+        from tui_mm.dashboard import opening
+
+        kept = self.opened is not None and opening.same_words(self.state.config, config)
+        if not kept or self.state.status != "created":
             self.begin(config)
             return
         answer = await self.answer_to(ask.Configure(config.model_dump()))
         if answer is not None:
             self.state.config = config
             self.state.parameters = int(answer["parameters"])
-            self.opened = Opened(config, self.opened.words, self.opened.run)
+            self.opened = replace(self.opened, config=config) if self.opened else None
             self.state.inspections.clear()
             self._paces.clear()
             self.configured()

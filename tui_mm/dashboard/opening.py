@@ -1,17 +1,25 @@
-"""From a configuration, or a run that is there, to what the dashboard shows. Takes a moment: call it in a thread."""
+"""From a configuration, or a run that is there, to what the dashboard shows, and the parting from it.
+
+Loads numpy and the words: imported when the first screen is painted.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from data.catalog import load
-from data.corpus import Corpus
-from tui_mm.config import RunConfig
+from data.corpus import Corpus, CorpusError
+from tui_mm.config import ConfigError, RunConfig
 from tui_mm.dashboard.state import Words
-from tui_mm.runs.drafts import begin_draft
-from tui_mm.runs.home import Home
+from tui_mm.runs.drafts import begin_draft, discard_drafts, is_draft
+from tui_mm.runs.follow import RunFollower
+from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, find_run
 from tui_mm.words import DATA_FIELDS, data_facts, model_facts, split_for
+from tui_mm.worker.client import WorkerClient
+
+REFUSALS = (CorpusError, ConfigError, RunError)
+"""What ``begin`` and ``reopen`` raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +32,7 @@ class Opened:
 
 
 def begin(config: RunConfig, home: Home, before: Opened | None = None) -> Opened:
-    """A run that is not trained yet. The words of ``before`` serve again if they are the same.
-
-    Raises CorpusError, ConfigError or RunError.
-    """
+    """A run that is not trained yet. The words of ``before`` serve again if they are the same. Takes a moment."""
     if before is not None and same_words(before.config, config):
         words = before.words
     else:
@@ -41,10 +46,47 @@ def begin(config: RunConfig, home: Home, before: Opened | None = None) -> Opened
 
 
 def reopen(home: Home, ident: str) -> Opened:
-    """A run that is there. Raises RunError, ConfigError or CorpusError."""
+    """A run that is there. Takes a moment."""
     run = find_run(home, ident)
     config = run.config()
     return Opened(config, _words(config, run.corpus()), run)
+
+
+def tidy(home: Home, unwanted: Opened | None = None) -> None:
+    """Delete the drafts that nobody looks at, and one that was made in vain."""
+    if unwanted is not None and is_draft(unwanted.run):
+        unwanted.run.delete()
+    discard_drafts(home)
+
+
+def connect(opened: Opened) -> tuple[RunFollower, WorkerClient, int]:
+    """Who follows a run, who asks its worker (which is started), and how many parameters its model has."""
+    client = WorkerClient(opened.run)
+    client.start_worker()
+    parameters = model_facts(opened.config, opened.words.splits.vocabulary)["parameters"]
+    return RunFollower(opened.run), client, int(parameters)
+
+
+def part(client: WorkerClient, *, goes_on: bool) -> str:
+    """Leave a run. A training that is under way goes on; a draft is deleted.
+
+    ``goes_on``: it was told to go on just now. Returns what is left of it, as a line for a person, or "".
+    """
+    run = client.run
+    try:
+        if not run.folder.is_dir():
+            return ""
+        status = run.status()
+        if status == "created" and is_draft(run):
+            client.discard()
+            return ""
+        if status == "running" or goes_on:
+            return f"run {run.id} goes on training; 'makemore-tui runs show {run.id}' tells how far it is"
+        return f"run {run.id} is kept: makemore-tui sample {run.id}"
+    except RunError as error:
+        return str(error)  # damaged, or another viewer's worker has it
+    finally:
+        client.close()
 
 
 def same_words(one: RunConfig, other: RunConfig) -> bool:

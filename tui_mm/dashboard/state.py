@@ -1,20 +1,25 @@
-"""The view state: everything the panels draw from. Bulk data is read from here, never copied into a panel."""
+"""The view state: everything the panels draw from. Bulk data is read from here, never copied into a panel.
+
+Imported before the first screen is painted: what needs numpy is imported by those who make it.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from data.bigrams import BigramCounts
-from data.corpus import Corpus
-from data.lookup import WordIndex
-from data.splits import Splits
-from data.statistics import Statistics, describe
 from tui_mm.config import RunConfig
-from tui_mm.runs.follow import RunFollower
 from tui_mm.settings import Settings
+
+if TYPE_CHECKING:
+    from data.bigrams import BigramCounts
+    from data.corpus import Corpus
+    from data.lookup import WordIndex
+    from data.splits import Splits
+    from data.statistics import Statistics
+    from tui_mm.runs.follow import RunFollower
 
 MAX_OVERLAYS = 5
 
@@ -32,7 +37,12 @@ class Words:
     @classmethod
     def of(cls, splits: Splits, corpus: Corpus | None = None) -> Words:
         """Takes a moment for a large list; call it in a thread."""
+        from data.bigrams import BigramCounts
+        from data.lookup import WordIndex
+        from data.statistics import describe
+
         index = WordIndex(splits)
+        index.find("a")  # sorts the list, which would hold up the screen later
         bigrams = BigramCounts.of(splits.train.tokens, len(splits.vocabulary))
         return cls(corpus or splits.corpus, splits, describe(splits, index), index, bigrams)
 
@@ -62,6 +72,7 @@ class ViewState:
     ascii_only: bool = False
     color: bool = True
     words: Words | None = None
+    fault: str = ""  # why there are no words
     follower: RunFollower | None = None
     parameters: int | None = None
     overlays: list[Overlay] = field(default_factory=list)  # at most MAX_OVERLAYS

@@ -16,6 +16,22 @@ _USUAL_WIDTH, _USUAL_HEIGHT = 100, 22
 Tab = tuple[int, str, str]
 """A panel's number, name and title."""
 
+TABS: list[Tab] = [
+    (1, "dataset", "Dataset"),
+    (2, "loss", "Loss"),
+    (3, "samples", "Samples"),
+    (4, "sweep", "LR sweep"),
+    (5, "embedding", "Embedding"),
+    (6, "bigrams", "Bigrams"),
+    (7, "layers", "Layers"),
+    (8, "timeline", "Over time"),
+    (9, "log", "Log"),
+]
+"""In the order of their number keys: known before the panels themselves are loaded, and checked then."""
+
+SHARING = ("sweep", "embedding", "bigrams", "layers", "timeline", "log")
+"""Those that share one place on a usual terminal."""
+
 
 def arrangement(width: int, height: int) -> Arrangement:
     """single: one panel at a time; usual: four places, of which panels share one; all: every panel at once."""

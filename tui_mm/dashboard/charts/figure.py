@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import plotext
 from rich.cells import cell_len, set_cell_size
 
 from tui_mm.dashboard.charts.look import Color, Look
@@ -31,6 +30,8 @@ def legend_lines(parts: Sequence[Part], width: int, most: int | None = None, *, 
             text = set_cell_size(text, width)
         size = cell_len(text)
         if mark and color and shade is not None:
+            import plotext
+
             text = str(plotext.colorize(text[: len(mark)], shade)) + text[len(mark) :]
         if lines and size + 2 <= room:
             lines[-1] += f"  {text}"
@@ -52,6 +53,8 @@ def plot(draw: Callable[[Any], None], width: int, height: int, *, color: bool, a
     ``draw`` is given plotext with a fresh figure; it must plot finite values only and no log axis (take log10 and name
     the ticks).
     """
+    import plotext  # with the first chart, which comes after the first screen
+
     plotext.clear_figure()
     plotext.limit_size(False, False)
     plotext.plot_size(width, height)

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from textual.color import Color
 from textual.containers import Container
+from textual.events import Resize
+from textual.message import Message
 
 from tui_mm.dashboard.charts.look import Colors, Look
 from tui_mm.dashboard.charts.view import ChartView
@@ -27,6 +29,19 @@ class Panel(Container, can_focus=True):
         super().__init__(id=self.NAME)
         self.state = state
         self.border_title = self.TITLE
+
+    class Placed(Message):
+        """The panel has another size, or is shown again."""
+
+        def __init__(self, panel: Panel) -> None:
+            super().__init__()
+            self.panel = panel
+
+    def on_resize(self, _: Resize) -> None:
+        self.post_message(self.Placed(self))
+
+    def on_show(self) -> None:
+        self.post_message(self.Placed(self))
 
     @property
     def is_shown(self) -> bool:

@@ -57,6 +57,8 @@ class DatasetPanel(Panel):
     def draw(self) -> None:
         words = self.state.words
         if words is None:
+            if self.state.fault:
+                self._show(Text(printable(self.state.fault)))
             return
         corpus, size = words.splits.corpus, self.query_one(VerticalScroll).scrollable_content_region
         self._word %= len(corpus)
@@ -70,9 +72,6 @@ class DatasetPanel(Panel):
             ascii_only=self.state.ascii_only,
         )
         self._show(text)
-
-    def show_fault(self, line: str) -> None:
-        self._show(Text(printable(line)))
 
     def _show(self, text: Text) -> None:
         if text != self._shown:
