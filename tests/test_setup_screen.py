@@ -164,9 +164,12 @@ def test_what_is_wrong_between_fields_is_said_at_each_of_them() -> None:
 def test_a_preset_fills_all_fields_but_the_words() -> None:
     async def scene() -> None:
         async with seated(setup_screen(data="my.txt")) as seat:
-            await seat.pilot.press("up", "enter", "down", "down", "down", "enter")
+            await seat.pilot.press("up")
+            assert "best quality in about ten seconds" in seat.text_of("#explained")
+            await seat.pilot.press("enter", "down", "down", "down", "enter")
             await seat.until(lambda: seat.row("steps").text == "1000")
             assert "1,000 steps of all" in seat.text_of("#outlook")
+            await seat.until(lambda: "full batch, no dev or test split; it fills" in seat.text_of("#explained"))
             await seat.write("steps", "7")
             await seat.write("optimizer", "adamw")
             await seat.pilot.press("ctrl+r", "f2")
