@@ -352,6 +352,9 @@ async def test_what_is_said_in_place_of_a_picture_is_said_whole(panel: type[Pane
     async with alone(panel(state), (30, 12)) as (app, pilot):
         lines = app.shown.split("\n")
         assert len(lines) > 1 and max(map(len, lines)) <= 26
+        state.fault = "words.txt: no such file; give a file with one word a line"
+        app.panel.draw()
+        assert state.fault in " ".join(app.shown.split())
         state.words = trained(corpus).words
         state.inspections[panel.WANTS] = {"reason": "the weights are no numbers any more\x1b[2J", "step": 3}
         app.panel.draw()

@@ -32,6 +32,8 @@ _TITLES = {
     True: ("model: mean over the words' contexts", "model: mean of contexts", "model: mean", "model"),
 }
 
+_NOTHING = "the words' bigrams appear here once the words are read"
+
 
 class BigramsPanel(Panel):
     """Keeps a cursor, where its window begins, and which table is looked at."""
@@ -79,7 +81,7 @@ class BigramsPanel(Panel):
             return
         words = self.state.words
         if words is None:
-            view.say("the words' bigrams appear here once the words are read")
+            view.say(self.state.fault or _NOTHING)
             return
         ids, answer, look = self._ids(words), self.state.inspections.get("bigrams") or {}, self.look(view)
         symbols = [words.splits.vocabulary.symbol(i) for i in ids]

@@ -16,6 +16,8 @@ from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 
+_NOTHING = "the model's embedding appears here once the model is there"
+
 
 class EmbeddingPanel(Panel):
     """Keeps only which snapshot and axes are looked at, and where things stood in the last picture, to draw the next
@@ -73,7 +75,7 @@ class EmbeddingPanel(Panel):
             return
         words, (answer, when) = self.state.words, self._answer()
         if words is None or answer is None:
-            view.say("the model's embedding appears here once the model is there")
+            view.say((self.state.words is None and self.state.fault) or _NOTHING)
             return
         vectors, ids = answer.get("vectors") or [], answer.get("ids") or []
         if not vectors:

@@ -19,6 +19,8 @@ from tui_mm.dashboard.state import ViewState
 
 _CHART_ROWS = 8  # the least with which the chart is worth its place
 
+_NOTHING = "activations and gradients appear here once the model is there"
+
 
 class LayersPanel(Panel):
     NAME = "layers"
@@ -58,7 +60,7 @@ class LayersPanel(Panel):
             return
         answer = self.state.inspections.get("layers") or (snapshots[-1][1] if snapshots else None)
         if answer is None:
-            view.say("activations and gradients appear here once the model is there")
+            view.say((self.state.words is None and self.state.fault) or _NOTHING)
             return
         activations, parameters = answer.get("activations") or [], answer.get("parameters") or []
         if not activations and not parameters:

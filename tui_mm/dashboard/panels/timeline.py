@@ -13,6 +13,8 @@ from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 
+_NOTHING = "names that the model makes of the same seeds appear here, at every evaluation of a training"
+
 
 class TimelinePanel(Panel):
     """Shows the whole training in as many columns as fit, or consecutive evaluations up to a chosen one."""
@@ -60,7 +62,7 @@ class TimelinePanel(Panel):
         snapshots = self.snapshots
         if words is None or follower is None or not snapshots:
             self._drawn = None
-            view.say("names that the model makes of the same seeds appear here, at every evaluation of a training")
+            view.say((self.state.words is None and self.state.fault) or _NOTHING)
             return
         fitting, total = self._columns(snapshots), len(snapshots)
         if self._first is not None and total > fitting:
