@@ -139,8 +139,8 @@ def heat_maps(
                 pieces += _cells(row, palette, laid_out.cell)
             pieces.append((" " * _GAP, PLAIN))
         lines.append(line(pieces))
-    for text, how in ((_whole(below, look.width), PLAIN), (_legend(tables, look.ascii_only), muted)):
-        lines.append(line([(fit(text, look.width, ascii_only=look.ascii_only), how)]))
+    for parts, how in ((below, PLAIN), (_legend(tables, look.ascii_only), muted)):
+        lines.append(line([(fit(_whole(parts, look.width), look.width, ascii_only=look.ascii_only), how)]))
     for row in lines:
         row.rstrip()
         row.truncate(look.width)
@@ -196,7 +196,7 @@ def _between(faint: Color, strong: Color, share: float) -> Color:
     return red, green, blue
 
 
-def _legend(tables: Sequence[Table], ascii_only: bool) -> str:
+def _legend(tables: Sequence[Table], ascii_only: bool) -> list[str]:
     if any(t.is_difference for t in tables):
         more, less = (_ASCII_MORE, _ASCII_LESS) if ascii_only else (_MORE, _LESS)
         low, high = (f"{d:.0%}" for d in DIFFERENCES)
@@ -204,4 +204,4 @@ def _legend(tables: Sequence[Table], ascii_only: bool) -> str:
     else:
         shades = _ASCII_SHADES if ascii_only else _SHADES
         text = "share from " + "  ".join(f"{s} {edge:.0%}" for s, edge in zip(shades[1:], EDGES, strict=True))
-    return text + ("  ? unknown" if any(np.isnan(t.values).any() for t in tables) else "")
+    return [text, *(["? unknown"] if any(np.isnan(t.values).any() for t in tables) else [])]

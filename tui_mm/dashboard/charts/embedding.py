@@ -27,7 +27,7 @@ _NUDGE = 4  # columns that a character may be moved aside to be seen
 _OUTLYING = 6  # one character in so many may lie beyond an edge, on each side
 _REACH = 0.6  # how far beyond the others, in their extent, a character is still drawn in its place
 _WORTH = 0.8  # characters stand at the edge only where that saves more than a fifth of the extent
-_LOOSE = 1.5  # limits stay while they are not more than so much too wide
+_LOOSE = 1.8  # limits stay while they are not more than so much too wide; rounding alone makes them 1.55 times
 _ARROWS = ("↖↑↗", "← →", "↙↓↘")
 _ASCII_ARROWS = ("<^>", "< >", "<v>")
 
