@@ -150,6 +150,8 @@ def test_limits_hold_all_but_the_few_and_stay_while_they_do() -> None:
     assert all_of_it.holds(cloud.min(), cloud.max()), "a cloud has no outliers"
     assert embedding.limits(np.array([0.0, 1, 2, 100])).holds(0, 100), "of four, none is the odd one"
     assert not embedding.limits(np.append(cloud, 100)).holds(0, 100)
+    spread = np.concatenate((cloud, [-90, -80, -70, 70, 80, 90]))
+    assert embedding.limits(spread).holds(-90, 90), "six of thirty-three are more than a few"
     assert embedding.limits(np.append(cloud, 1e3)) == embedding.limits(np.append(cloud, 1e6))
     assert embedding.limits(0.8 * cloud, all_of_it) == all_of_it
     assert embedding.limits(0.3 * cloud, all_of_it).half < all_of_it.half

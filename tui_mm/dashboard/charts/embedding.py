@@ -24,7 +24,7 @@ _LARGEST = 1e100  # beyond it squares overflow
 _NICE = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STRETCH = 3.0  # how much more one direction may be stretched than the other, to use a flat panel
 _NUDGE = 4  # columns that a character may be moved aside to be seen
-_OUTLYING = 6  # one character in so many may lie beyond an edge, on each side
+_OUTLYING = 6  # at most one character in so many may lie beyond the edges of an axis
 _REACH = 0.6  # how far beyond the others, in their extent, a character is still drawn in its place
 _WORTH = 0.8  # characters stand at the edge only where that saves more than a fifth of the extent
 _LOOSE = 1.8  # limits stay while they are not more than so much too wide; rounding alone makes them 1.55 times
@@ -67,7 +67,8 @@ def limits(values: NDArray[np.float64], before: Limits | None = None) -> Limits:
     inner = float(rising[aside]), float(rising[-1 - aside])
     reach = _REACH * (inner[1] - inner[0])
     inner = max(low, inner[0] - reach), min(high, inner[1] + reach)
-    if 0 < inner[1] - inner[0] < _WORTH * (high - low):
+    few = np.count_nonzero((rising < inner[0]) | (rising > inner[1])) <= aside
+    if few and 0 < inner[1] - inner[0] < _WORTH * (high - low):
         low, high = inner
     if before is not None and before.holds(low, high) and _LOOSE * (high - low) >= 2 * before.half:
         return before
