@@ -11,8 +11,9 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui_mm.dashboard.app import PANELS, DashboardApp
+from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.panels.base import Panel
+from tui_mm.dashboard.panels.every import ALL_PANELS
 from tui_mm.dashboard.screens.help import HelpScreen, help_lines, help_sections
 
 
@@ -70,11 +71,11 @@ def test_keys_of_one_action_share_a_line_and_hidden_numbers_are_merged() -> None
 
 
 def test_no_key_of_the_dashboard_is_missing() -> None:
-    sections = help_sections(DashboardApp.BINDINGS, PANELS)
+    sections = help_sections(DashboardApp.BINDINGS, ALL_PANELS)
     listed = {b.key for _, bindings in sections for b in bindings}
     for binding in Binding.make_bindings(DashboardApp.BINDINGS):
         assert binding.key in listed
-    for panel in PANELS:
+    for panel in ALL_PANELS:
         for binding in Binding.make_bindings(vars(panel).get("BINDINGS", ())):
             assert binding.key in listed
 

@@ -100,7 +100,7 @@ def test_every_field_has_a_row_and_the_same_configuration_comes_back() -> None:
             assert [row.field for row in screen.query("*") if isinstance(row, FieldRow)] == list(RunConfig.model_fields)
             assert "\x1b" not in seat.painted
             assert r"a\x1b[2J.txt" in seat.painted
-            assert "not known before" in seat.text_of("#outlook")
+            assert "no words are read" in seat.text_of("#outlook")
             await seat.pilot.press("f2")
             await seat.until(lambda: seat.result == config)
 
@@ -164,9 +164,12 @@ def test_what_is_wrong_between_fields_is_said_at_each_of_them() -> None:
 def test_a_preset_fills_all_fields_but_the_words() -> None:
     async def scene() -> None:
         async with seated(setup_screen(data="my.txt")) as seat:
-            await seat.pilot.press("up", "enter", "down", "down", "down", "enter")
+            await seat.pilot.press("up")
+            assert "best quality in about ten seconds" in seat.text_of("#explained")
+            await seat.pilot.press("enter", "down", "down", "down", "enter")
             await seat.until(lambda: seat.row("steps").text == "1000")
             assert "1,000 steps of all" in seat.text_of("#outlook")
+            await seat.until(lambda: "full batch, no dev or test split; it fills" in seat.text_of("#explained"))
             await seat.write("steps", "7")
             await seat.write("optimizer", "adamw")
             await seat.pilot.press("ctrl+r", "f2")

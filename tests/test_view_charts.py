@@ -132,6 +132,33 @@ def test_wide_characters_keep_the_columns() -> None:
     assert "中" in text
 
 
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_a_few_characters_far_out_do_not_squeeze_the_others(ascii_only: bool) -> None:
+    near = RNG.normal(size=(25, 2))
+    positions = np.vstack((near, [[40.0, 0.0], [0.0, -60.0]]))
+    lines = embedding.embedding_map(LETTERS, positions, [], look(70, 18, ascii_only=ascii_only)).plain.split("\n")
+    assert any(line.rstrip().endswith("y>" if ascii_only else "y→") for line in lines)
+    assert ("zv" if ascii_only else "z↓") in lines[-3], "at the lowest row"
+    assert ("> v" if ascii_only else "→ ↓") + ": further out that way" in lines[-1]
+    rows = [y for y, line in enumerate(lines[:-2]) if set("abcdefghijklmnopqrstuvwx") & {*line}]
+    assert max(rows) - min(rows) > 8
+
+
+def test_limits_hold_all_but_the_few_and_stay_while_they_do() -> None:
+    cloud = np.linspace(-2, 2, 27)
+    all_of_it = embedding.limits(cloud)
+    assert all_of_it.holds(cloud.min(), cloud.max()), "a cloud has no outliers"
+    assert embedding.limits(np.array([0.0, 1, 2, 100])).holds(0, 100), "of four, none is the odd one"
+    assert not embedding.limits(np.append(cloud, 100)).holds(0, 100)
+    spread = np.concatenate((cloud, [-90, -80, -70, 70, 80, 90]))
+    assert embedding.limits(spread).holds(-90, 90), "six of thirty-three are more than a few"
+    assert embedding.limits(np.append(cloud, 1e3)) == embedding.limits(np.append(cloud, 1e6))
+    assert embedding.limits(0.8 * cloud, all_of_it) == all_of_it
+    assert embedding.limits(0.3 * cloud, all_of_it).half < all_of_it.half
+    assert embedding.limits(1.5 * cloud, all_of_it).half > all_of_it.half
+    assert embedding.limits(np.zeros(9)) == embedding.limits(np.array([])) == embedding.Limits(0.0, 1.0)
+
+
 # -- layers
 
 
@@ -181,16 +208,53 @@ def test_numbers_that_are_none_are_dashes() -> None:
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_the_ratio_chart_has_a_letter_a_parameter_and_the_good_level(ascii_only: bool) -> None:
     history = [(s, [parameter("W1", update_ratio=-2.5), parameter("b1", update_ratio=-4.0)]) for s in (0, 50, 100)]
-    text = layers.ratio_chart(history, look(60, 14, ascii_only=ascii_only))
+    text = layers.ratio_chart(history, 100, look(60, 14, ascii_only=ascii_only))
     assert "A W1" in text
     assert text.count("A") == 4
     (level,) = (line for line in text.split("\n") if line.startswith("-3"))
     assert ("-" * 20 if ascii_only else "┄" * 20) in level
     assert not ascii_only or text.isascii()
-    assert "no update ratios" in layers.ratio_chart(
-        [(0, [parameter(update_ratio=None), parameter(update_ratio=math.nan)])], look()
-    )
-    assert "no update ratios" in layers.ratio_chart([], look())
+    nothing = [(0, [parameter(update_ratio=None), parameter(update_ratio=math.nan)])]
+    assert layers.ratio_chart(nothing, 100, look()) == layers.ratio_chart([], 100, look()) == ""
+
+
+def test_letters_stand_side_by_side_and_evaluations_too_near_are_left_out() -> None:
+    five = [parameter(f"p{i}", update_ratio=-3.0) for i in range(5)]
+    text = layers.ratio_chart([(s, five) for s in range(0, 101, 5)], 100, look(60, 14))
+    (level,) = (line for line in text.split("\n") if line.startswith("-3"))
+    groups = [group for group in level.strip("-3┤│").split("┄") if group]
+    assert set(groups) == {"ABCDE"}, "no letter is under another"
+    assert 5 <= len(groups) < 12, "of twenty-one evaluations, those with room"
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_ratio_chart_keeps_its_size_and_ends_with_the_training(width: int, height: int) -> None:
+    history = [(s, [parameter(update_ratio=-s / 500), parameter("b", update_ratio=99.0)]) for s in range(0, 2501, 125)]
+    lines = lines_within(layers.ratio_chart(history, 2500, look(width, height)), width, height)
+    ends = [line.split()[-1] for line in lines if line.strip()]
+    assert width < 40 or "2,500" in ends, "the axis does not go on beyond the last step"
+
+
+def test_hints_tell_what_the_marks_are_and_why_nothing_moves() -> None:
+    fast, still = parameter(update_ratio=-1.0), parameter(update_ratio=None)
+    assert "^ faster" not in layers.hints([parameter()], 7)[0]
+    assert layers.hints([parameter()], 1234)[0].endswith("near -3   step 1,234")
+    assert all("^ faster" in text for text in layers.hints([parameter(), fast], 7)[:-1])
+    assert all("near -3" not in text and "rate" in text for text in layers.hints([still, still], 7))
+    assert "near -3" in layers.hints([still, parameter()], 7)[0], "a bias of zeros alone has no ratio"
+    assert "near -3" in layers.hints([parameter(update_ratio=None, grad_norm=0.0)], 7)[0]
+    for texts in (layers.hints([fast], 7), layers.hints([still], 7)):
+        assert sorted(map(len, texts), reverse=True) == [*map(len, texts)]
+
+
+@pytest.mark.parametrize("width", range(20, 90))
+def test_a_number_of_the_activations_is_whole_or_not_there(width: int) -> None:
+    activation = {"name": "tanh", "saturated": 0.348, "low": -1, "high": 1, "mean": 0.033, "std": 0.8125}
+    (line,) = layers.activation_lines([activation | {"histogram": [0.05] * 20}], look(width))
+    assert ("mean" in line.plain) == ("mean 0.033" in line.plain)
+    assert ("std" in line.plain) == ("std 0.81" in line.plain)
+    if width >= 76:
+        assert all(text in line.plain for text in ("34.8%!", "saturated", "mean", "std"))
 
 
 # -- bigrams
@@ -246,8 +310,10 @@ def test_two_tables_stand_side_by_side_in_sixty_columns() -> None:
 def test_shades_marks_and_the_cursor_stand_where_they_belong() -> None:
     shares = np.array([[0.0, 0.03, 0.9], [0.45, 0.1, 0.2], [np.nan] * 3])
     lines = maps([bigrams.Table(["data"], shares)], (8, 12), (1, 1), look(8, 12)).split("\n")
-    assert lines[:5] == ["data", "  . a b", ".   ··██", "a ██++▓▓", "b ??????"]
+    assert lines[:5] == ["data", "  . a b", ".   ··██", "a ██++▓▓", "b ??"]
     assert lines[5] == "here"
+    assert "? unknown" not in maps([bigrams.Table(["data"], shares[:2])], (60, 12), (0, 0), look(60, 12))
+    assert "? unknown" in maps([bigrams.Table(["data"], shares)], (60, 12), (0, 0), look(60, 12))
     difference = bigrams.Table(["difference"], np.array([[0.05, -0.05], [0.5, -0.5]]), is_difference=True)
     lines = maps([difference], (30, 12), (0, 0), look(30, 12, ascii_only=True)).split("\n")
     assert lines[2:4] == [". ++--", "a ##=="]
@@ -287,7 +353,12 @@ def test_columns_are_even_with_the_first_and_the_last() -> None:
 def names_table(width: int, height: int, snapshots: list[timeline.Snapshot], **more: Any) -> list[str]:
     splits = {"emma": "train", "olivia": "dev"}
     text = timeline.names_over_time(
-        snapshots, {0: 3.3, 1000: 2.5}, splits.get, range(len(snapshots)), "2 of 2", look(width, height, **more)
+        snapshots,
+        {0: "dev 3.300", 1000: "dev 2.500"},
+        splits.get,
+        range(len(snapshots)),
+        "2 of 2",
+        look(width, height, **more),
     )
     return lines_within(text.plain, width, height)
 
@@ -295,7 +366,7 @@ def names_table(width: int, height: int, snapshots: list[timeline.Snapshot], **m
 def test_names_of_train_and_of_the_other_splits_are_marked() -> None:
     snapshots = [timeline.Snapshot(0, ["xq", "emma"]), timeline.Snapshot(1000, ["olivia", "carmahelaandsofurther"])]
     lines = names_table(80, 15, snapshots)
-    assert lines[0].split() == ["0", "1,000"]
+    assert lines[0].split() == ["step", "0", "step", "1,000"]
     assert lines[1].split() == ["dev", "3.300", "dev", "2.500"]
     assert lines[2].split() == ["xq", "olivia~"]
     assert lines[3].split() == ["emma=", "carmahelaands…"]
@@ -314,3 +385,11 @@ def test_names_that_do_not_fit_in_height_are_told() -> None:
     lines = names_table(80, 6, [timeline.Snapshot(0, list("abcdefghij"))])
     assert len(lines) == 6
     assert "3 of 10 names" in lines[-1]
+
+
+def test_steps_and_losses_are_whole_and_apart_however_short_the_names() -> None:
+    snapshots = [timeline.Snapshot(s, ["ann"]) for s in (10_000, 2_000_000)]
+    losses = {10_000: "dev 26.265", 2_000_000: "train 2.100"}
+    lines = timeline.names_over_time(snapshots, losses, {}.get, [0, 1], "", look(80, 9)).plain.split("\n")
+    assert lines[0].split() == ["10,000", "2,000,000"], "no room for the word, so for none"
+    assert lines[1].rstrip() == "dev 26.265  train 2.100"

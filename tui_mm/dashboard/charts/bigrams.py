@@ -127,6 +127,8 @@ def heat_maps(
             pieces.append((set_cell_size(glyphs[y], laid_out.name - 1), chosen if y == cursor[0] else muted))
             pieces.append((" ", PLAIN))
             row = code[y, columns.start : columns.stop].tolist()
+            if len(row) > 1 and all(c == -1 for c in row):  # one mark says it: a whole row of them is noise
+                row[1:] = [len(DIFFERENCES) if table.is_difference else 0] * (len(row) - 1)
             if y == cursor[0] and cursor[1] in columns:
                 at = columns.index(cursor[1])
                 mark, _ = _palette(table, look, ascii_only=True)[row[at]]  # a full block reversed would look empty
@@ -137,8 +139,8 @@ def heat_maps(
                 pieces += _cells(row, palette, laid_out.cell)
             pieces.append((" " * _GAP, PLAIN))
         lines.append(line(pieces))
-    for text, how in ((_whole(below, look.width), PLAIN), (_legend(tables, look.ascii_only), muted)):
-        lines.append(line([(fit(text, look.width, ascii_only=look.ascii_only), how)]))
+    for parts, how in ((below, PLAIN), (_legend(tables, look.ascii_only), muted)):
+        lines.append(line([(fit(_whole(parts, look.width), look.width, ascii_only=look.ascii_only), how)]))
     for row in lines:
         row.rstrip()
         row.truncate(look.width)
@@ -194,10 +196,12 @@ def _between(faint: Color, strong: Color, share: float) -> Color:
     return red, green, blue
 
 
-def _legend(tables: Sequence[Table], ascii_only: bool) -> str:
+def _legend(tables: Sequence[Table], ascii_only: bool) -> list[str]:
     if any(t.is_difference for t in tables):
         more, less = (_ASCII_MORE, _ASCII_LESS) if ascii_only else (_MORE, _LESS)
         low, high = (f"{d:.0%}" for d in DIFFERENCES)
-        return f"model more {more[0]} {low} {more[1]} {high}  less {less[0]} {low} {less[1]} {high}"
-    shades = _ASCII_SHADES if ascii_only else _SHADES
-    return "share from " + "  ".join(f"{s} {edge:.0%}" for s, edge in zip(shades[1:], EDGES, strict=True))
+        text = f"model more: {more[0]} {low}, {more[1]} {high}; less: {less[0]} {low}, {less[1]} {high}"
+    else:
+        shades = _ASCII_SHADES if ascii_only else _SHADES
+        text = "share from " + "  ".join(f"{s} {edge:.0%}" for s, edge in zip(shades[1:], EDGES, strict=True))
+    return [text, *(["? unknown"] if any(np.isnan(t.values).any() for t in tables) else [])]

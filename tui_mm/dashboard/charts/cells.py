@@ -24,7 +24,12 @@ PLAIN = Style()
 def style(
     color: Color | None = None, *, bold: bool = False, underline: bool = False, reverse: bool = False, dim: bool = False
 ) -> Style:
-    """A style in one of a look's colours; the other marks stay where there are no colours."""
+    """A style in one of a look's colours; the other marks stay where there are no colours. In reverse, the text is
+    black or white, whichever is legible: a theme's background may be as bright as the colour."""
+    if reverse and isinstance(color, tuple):
+        red, green, blue = color
+        text = "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 127 else "#ffffff"
+        return Style(color=text, bgcolor=_rich_color(color), bold=bold, underline=underline, dim=dim)
     return Style(color=_rich_color(color), bold=bold, underline=underline, reverse=reverse, dim=dim)
 
 

@@ -22,8 +22,14 @@ AXES = ((0, 1), (0, 2), (1, 2))
 
 _LARGEST = 1e100  # beyond it squares overflow
 _NICE = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
-_STRETCH = 2.0  # how much more one direction may be stretched than the other, to use a flat panel
+_STRETCH = 3.0  # how much more one direction may be stretched than the other, to use a flat panel
 _NUDGE = 4  # columns that a character may be moved aside to be seen
+_OUTLYING = 6  # at most one character in so many may lie beyond the edges of an axis
+_REACH = 0.6  # how far beyond the others, in their extent, a character is still drawn in its place
+_WORTH = 0.8  # characters stand at the edge only where that saves more than a fifth of the extent
+_LOOSE = 1.8  # limits stay while they are not more than so much too wide; rounding alone makes them 1.55 times
+_ARROWS = ("↖↑↗", "← →", "↙↓↘")
+_ASCII_ARROWS = ("<^>", "< >", "<v>")
 
 Positions = NDArray[np.float64]
 
@@ -35,6 +41,40 @@ class Projection:
     positions: Positions
     dimensions: int
     share: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is drawn of one axis: ``middle`` - ``half`` to ``middle`` + ``half``."""
+
+    middle: float
+    half: float
+
+    def holds(self, low: float, high: float) -> bool:
+        return self.middle - self.half <= low and high <= self.middle + self.half
+
+
+def limits(values: NDArray[np.float64], before: Limits | None = None) -> Limits:
+    """Round limits that hold the values, or all but the few that would squeeze the others together.
+
+    ``before``, those of the last picture, stay while they do.
+    """
+    if not len(values):
+        return Limits(0.0, 1.0)
+    rising = np.sort(values)
+    low, high = float(rising[0]), float(rising[-1])
+    aside = len(rising) // _OUTLYING
+    inner = float(rising[aside]), float(rising[-1 - aside])
+    reach = _REACH * (inner[1] - inner[0])
+    inner = max(low, inner[0] - reach), min(high, inner[1] + reach)
+    few = np.count_nonzero((rising < inner[0]) | (rising > inner[1])) <= aside
+    if few and 0 < inner[1] - inner[0] < _WORTH * (high - low):
+        low, high = inner
+    if before is not None and before.holds(low, high) and _LOOSE * (high - low) >= 2 * before.half:
+        return before
+    step = _round_up((high - low) / 2) / 4
+    middle = round((low + high) / 2 / step) * step
+    return Limits(middle, _round_up(max(high - middle, middle - low)))
 
 
 def usable(vectors: Sequence[Sequence[float | None]]) -> NDArray[np.bool_]:
@@ -76,47 +116,73 @@ def align(positions: Positions, reference: Positions) -> Positions:
     return turn
 
 
-def embedding_map(symbols: Sequence[str], positions: Positions, notes: Sequence[str], look: Look) -> Text:
+def embedding_map(
+    symbols: Sequence[str],
+    positions: Positions,
+    notes: Sequence[str],
+    look: Look,
+    bounds: tuple[Limits, Limits] | None = None,
+) -> Text:
     """The characters at their positions with the axes' values at the sides and ``notes`` below.
 
     ``symbols``: the first is the boundary if it is there; the earlier a symbol, the surer it keeps its own cell.
+    ``bounds``: of both axes; a character beyond them stands at the edge, with an arrow.
     """
+    x_axis, y_axis = bounds or (limits(positions[:, 0]), limits(positions[:, 1]))
+    arrows = _arrows(positions, x_axis, y_axis, look.ascii_only)
+    if any(arrows):
+        notes = [*notes, f"{' '.join(sorted({*arrows} - {''}))}: further out that way"]
     below = [
         fit(text, look.width, ascii_only=look.ascii_only).rstrip() for text in legend(notes, look.width).split("\n")
     ]
     height = max(3, look.height - len(below) - 1)
-    x_half, x_mid = _extent(positions[:, 0])
-    y_half, y_mid = _extent(positions[:, 1])
-    y_names = [_number(y_mid + y_half), _number(y_mid), _number(y_mid - y_half)]
+    y_values = [y_axis.middle + y_axis.half, y_axis.middle, y_axis.middle - y_axis.half]
+    y_names = [_number(value) for value in y_values]
     margin = max(map(len, y_names)) + 1
     width = max(4, look.width - margin)
-    x_unit, y_unit = _units(x_half, y_half, width, height)
-    columns = (width - 1) / 2 + (positions[:, 0] - x_mid) / x_unit
-    lines = (height - 1) / 2 - (positions[:, 1] - y_mid) / y_unit
-    cells = _place([glyph(s, ascii_only=look.ascii_only) for s in symbols], columns, lines, width, height)
+    x_unit, y_unit = _units(x_axis.half, y_axis.half, width, height)
+    halves = np.array([x_axis.half, y_axis.half])
+    inside = np.clip(positions - (x_axis.middle, y_axis.middle), -halves, halves)
+    columns = (width - 1) / 2 + inside[:, 0] / x_unit
+    lines = (height - 1) / 2 - inside[:, 1] / y_unit
+    marks = [_marked(glyph(s, ascii_only=look.ascii_only), arrow) for s, arrow in zip(symbols, arrows, strict=True)]
+    cells = _place(marks, columns, lines, width, height)
     field: list[list[tuple[str, Style]]] = [[(" ", PLAIN)] * width for _ in range(height)]
-    for symbol, cell in zip(symbols, cells, strict=True):
+    for symbol, mark, cell in zip(symbols, marks, cells, strict=True):
         if cell is None:
             continue
         y, x = cell
-        shown = glyph(symbol, ascii_only=look.ascii_only)
-        field[y][x] = (shown, _style_of(symbol, look))
-        if cell_len(shown) == 2:
-            field[y][x + 1] = ("", PLAIN)
+        size = cell_len(mark)
+        field[y][x : x + size] = [(mark, _style_of(symbol, look)), *[("", PLAIN)] * (size - 1)]
     muted = paint(look, "baseline")
     at = {
-        round((height - 1) / 2 - (value - y_mid) / y_unit): name
-        for value, name in zip((y_mid + y_half, y_mid, y_mid - y_half), y_names, strict=True)
+        round((height - 1) / 2 - (value - y_axis.middle) / y_unit): name
+        for value, name in zip(y_values, y_names, strict=True)
     }
     drawn = []
     for y, row in enumerate(field):
         side = ("|" if look.ascii_only else "┤") if y in at else ("|" if look.ascii_only else "│")
         drawn.append(line([(f"{at.get(y, ''):>{margin - 1}}{side}", muted), *row]))
-    drawn.append(line([(" " * (margin - 1) + _floor(x_mid, x_half, x_unit, width, look.ascii_only), muted)]))
+    drawn.append(line([(" " * (margin - 1) + _floor(x_axis, x_unit, width, look.ascii_only), muted)]))
     hidden = sum(cell is None for cell in cells)
     if hidden:
         below[-1] = fit(f"{below[-1]}  {hidden} more lie under others", look.width, ascii_only=look.ascii_only).rstrip()
     return rows([*drawn, *(line([(text, PLAIN)]) for text in below)])
+
+
+def _arrows(positions: Positions, x_axis: Limits, y_axis: Limits, ascii_only: bool) -> list[str]:
+    """Which way each lies beyond the limits; "" for those within."""
+    table = _ASCII_ARROWS if ascii_only else _ARROWS
+    across, up = (
+        np.where(np.abs(v - axis.middle) > axis.half * (1 + 1e-9), np.sign(v - axis.middle), 0).astype(int).tolist()
+        for v, axis in ((positions[:, 0], x_axis), (positions[:, 1], y_axis))
+    )
+    return [table[1 - y][1 + x].strip() for x, y in zip(across, up, strict=True)]
+
+
+def _marked(shown: str, arrow: str) -> str:
+    """The arrow stands on the side that it points to."""
+    return arrow + shown if arrow in tuple("←↖↙<") else shown + arrow
 
 
 def _style_of(symbol: str, look: Look) -> Style:
@@ -125,16 +191,6 @@ def _style_of(symbol: str, look: Look) -> Style:
     if is_vowel(symbol):
         return style(look.color("train"), bold=True, underline=True)
     return PLAIN
-
-
-def _extent(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Half the range to be drawn and its middle, both round, so that they rarely change."""
-    if not len(values):
-        return 1.0, 0.0
-    low, high = float(values.min()), float(values.max())
-    step = _round_up((high - low) / 2) / 4
-    middle = round((low + high) / 2 / step) * step
-    return _round_up(max(high - middle, middle - low)), middle
 
 
 def _round_up(value: float) -> float:
@@ -181,12 +237,12 @@ def _near(row: int, column: int) -> Iterator[tuple[int, int]]:
     return ((row + dy, column + dx) for dy, dx in _OFFSETS)
 
 
-def _floor(middle: float, half: float, unit: float, width: int, ascii_only: bool) -> str:
+def _floor(axis: Limits, unit: float, width: int, ascii_only: bool) -> str:
     """The axis below, with its values written into it."""
     marks = [("+" if ascii_only else "└"), *("-" if ascii_only else "─") * width]
-    for value in (middle - half, middle, middle + half):
+    for value in (axis.middle - axis.half, axis.middle, axis.middle + axis.half):
         name = _number(value)
-        at = 1 + round((width - 1) / 2 + (value - middle) / unit) - len(name) // 2
+        at = 1 + round((width - 1) / 2 + (value - axis.middle) / unit) - len(name) // 2
         at = min(max(1, at), len(marks) - len(name))
         marks[at : at + len(name)] = name
     return "".join(marks)[: width + 1]

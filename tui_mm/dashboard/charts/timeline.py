@@ -25,10 +25,11 @@ class Snapshot:
     names: Sequence[str]
 
 
-def column_width(snapshots: Sequence[Snapshot], width: int) -> int:
-    """Cells of a column in a chart of ``width``: the widest name, its mark and a space."""
+def column_width(snapshots: Sequence[Snapshot], losses: Mapping[int, str], width: int) -> int:
+    """Cells of a column in a chart of ``width``: the widest name with its mark, or the loss, and a space."""
     widest = max((cell_len(printable(name)) for s in snapshots for name in s.names), default=0)
-    return min(_WIDEST if width >= _NARROW else _WIDEST_NARROW, max(_NARROWEST, widest)) + 2
+    named = min(_WIDEST if width >= _NARROW else _WIDEST_NARROW, max(_NARROWEST, widest)) + 2
+    return max([named, *(len(losses.get(s.step, "")) + 1 for s in snapshots)])
 
 
 def evenly(total: int, count: int) -> list[int]:
@@ -42,24 +43,29 @@ def evenly(total: int, count: int) -> list[int]:
 
 def names_over_time(
     snapshots: Sequence[Snapshot],
-    dev: Mapping[int, float],
+    losses: Mapping[int, str],
     seen_in: Callable[[str], str | None],
     shown: Sequence[int],
     note: str,
     look: Look,
 ) -> Text:
-    """The snapshots at ``shown`` as columns. ``dev``: losses by step; ``seen_in``: the split a name stands in."""
-    width = column_width(snapshots, look.width)
+    """The snapshots at ``shown`` as columns. ``losses``: in words, by step; ``seen_in``: the split a name stands in."""
+    width = column_width(snapshots, losses, look.width)
     columns = [snapshots[i] for i in shown]
     most = max((len(s.names) for s in columns), default=0)
     height = max(1, min(most, look.height - _HEAD - 1))
     muted = paint(look, "baseline")
-    steps = [(fit(f"{s.step:,}", width, ascii_only=look.ascii_only), style(bold=True)) for s in columns]
-    losses = [(fit(f"dev {dev[s.step]:.3f}" if s.step in dev else "", width), muted) for s in columns]
-    lines = [line(steps), line(losses)]
+    named = [f"step {s.step:,}" for s in columns]
+    if any(len(name) >= width for name in named):
+        named = [f"{s.step:,}" for s in columns]
+    steps = [(fit(name, width, ascii_only=look.ascii_only), style(bold=True)) for name in named]
+    told = [(fit(losses.get(s.step, ""), width), muted) for s in columns]
+    lines = [line(steps), line(told)]
     for row in range(height):
         lines.append(line(piece for s in columns for piece in _name(s, row, width, seen_in, look)))
     parts = ["= in train  ~ in dev or test", note, *([f"{height} of {most} names"] if height < most else [])]
+    if len("  ".join(parts)) > look.width:
+        parts[0] = "= train  ~ dev/test"
     while len("  ".join(parts)) > look.width and len(parts) > 1:
         parts.pop()
     below = fit("  ".join(parts), look.width, ascii_only=look.ascii_only).rstrip()

@@ -7,6 +7,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui_mm.text import printable
+
 
 class ChartView(Widget):
     """Lines of text with ANSI colours, one strip each."""
@@ -42,6 +44,11 @@ class ChartView(Widget):
         if regions:
             self.refresh(*(region for region in regions if region.width > 0))
         return len(changed)
+
+    def say(self, text: str) -> int:
+        """Put words, made printable, in place of what is shown: broken at spaces to the width there is."""
+        lines = Text(printable(text)).wrap(self.app.console, max(1, self.size.width))
+        return self.show(Text("\n").join(lines))
 
     def _strip(self, line: str | Text) -> Strip:
         text = Text.from_ansi(line) if isinstance(line, str) else line.copy()

@@ -24,7 +24,6 @@ from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.messages import InspectionWanted
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState, Words
-from tui_mm.text import printable
 
 _CHARACTERS = 64  # as many are shown of a large vocabulary
 _VIEWS = ("data", "model", "difference")
@@ -32,6 +31,8 @@ _TITLES = {
     False: ("model: after that character alone", "model: alone", "model"),
     True: ("model: mean over the words' contexts", "model: mean of contexts", "model: mean", "model"),
 }
+
+_NOTHING = "the words' bigrams appear here once the words are read"
 
 
 class BigramsPanel(Panel):
@@ -80,14 +81,18 @@ class BigramsPanel(Panel):
             return
         words = self.state.words
         if words is None:
-            view.show("the words' bigrams appear here")
+            view.say(self.state.fault or _NOTHING)
             return
         ids, answer, look = self._ids(words), self.state.inspections.get("bigrams") or {}, self.look(view)
         symbols = [words.splits.vocabulary.symbol(i) for i in ids]
         counts, data = data_shares(words.bigrams, ids)
         model = model_shares(answer.get("table") or [], len(ids))
         self._cursor = min(self._cursor[0], len(ids) - 1), min(self._cursor[1], len(ids) - 1)
-        tables = [Table(("data: counts of train", "data"), data), Table(self._model_titles(answer), model)]
+        if not answer.get("table") and _VIEWS[self._view] != "data":
+            view.say(f"no model to show: {answer.get('reason') or 'it is not there yet'}")
+            return
+        titles = _TITLES[bool(answer.get("average"))]
+        tables = [Table(("data: counts of train", "data"), data), Table(titles, model)]
         shown = tables
         if _VIEWS[self._view] == "difference":
             shown = [Table(("difference: model less data", "difference"), model - data, is_difference=True)]
@@ -95,10 +100,13 @@ class BigramsPanel(Panel):
             shown = [tables[self._view]]
         laid_out = grid(symbols, len(shown), look.width, look.height)
         self._follow(laid_out, len(ids))
-        below = self._in_words(symbols, counts, data, model, answer)
+        below = self._in_words(symbols, counts, data, model, answer, len(words.splits.vocabulary))
         view.show(heat_maps(symbols, shown, self._cursor, self._start, laid_out, below, look))
 
     def _fit_beside(self, symbols: list[str]) -> bool:
+        """Whether there are two tables, and room for both."""
+        if not (self.state.inspections.get("bigrams") or {}).get("table"):
+            return False
         size = self.query_one(ChartView).size
         return grid(symbols, 2, size.width, size.height).columns == len(symbols)
 
@@ -108,12 +116,6 @@ class BigramsPanel(Panel):
             window(self._start[1], self._cursor[1], laid_out.columns, total),
         )
 
-    def _model_titles(self, answer: dict[str, Any]) -> tuple[str, ...]:
-        if not answer.get("table"):
-            reason = printable(str(answer.get("reason") or "not there yet"))
-            return (f"model: {reason}", "model: none yet", "model")
-        return _TITLES[bool(answer.get("average"))]
-
     def _in_words(
         self,
         symbols: list[str],
@@ -121,8 +123,9 @@ class BigramsPanel(Panel):
         data: NDArray[np.float64],
         model: NDArray[np.float64],
         answer: dict[str, Any],
+        total: int,
     ) -> list[str]:
-        """The cell at the cursor: ``e→m  data 769 (3.4%)  model 4.1%``."""
+        """The cell at the cursor: ``e→m  data 769 (3.4%)  model 4.1%``, and what the tables leave out."""
         first, second = (glyph(symbols[i], ascii_only=self.state.ascii_only) for i in self._cursor)
         share, likely = data[self._cursor], model[self._cursor]
         parts = [
@@ -130,8 +133,12 @@ class BigramsPanel(Panel):
             f"data {counts[self._cursor]:,} ({'-' if np.isnan(share) else f'{share:.1%}'})",
             f"model {'-' if np.isnan(likely) else f'{likely:.1%}'}",
         ]
+        if not answer.get("table"):
+            parts[-1] = "no model (b: why)" if answer.get("reason") else "no model yet"
         if answer.get("step") is not None:
             parts.append(f"step {answer['step']:,}")
+        if len(symbols) < total:
+            parts.append(f"{len(symbols)} of {total:,} characters")
         return parts
 
     def action_move(self, down: int, right: int) -> None:

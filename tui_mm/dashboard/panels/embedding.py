@@ -11,15 +11,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from tui_mm.dashboard.charts.cells import is_vowel
-from tui_mm.dashboard.charts.embedding import AXES, align, embedding_map, project, usable
+from tui_mm.dashboard.charts.embedding import AXES, Limits, align, embedding_map, limits, project, usable
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
-from tui_mm.text import printable
+
+_NOTHING = "the model's embedding appears here once the model is there"
 
 
 class EmbeddingPanel(Panel):
-    """Keeps only which snapshot and axes are looked at, and the last picture's positions, to turn the next like it."""
+    """Keeps only which snapshot and axes are looked at, and where things stood in the last picture, to draw the next
+    like it."""
 
     NAME = "embedding"
     TITLE = "Embedding"
@@ -37,6 +39,7 @@ class EmbeddingPanel(Panel):
         self._at: int | None = None  # which snapshot is looked at; None: the embedding as it is now
         self._axes = 0
         self._last: dict[int, tuple[float, float]] = {}  # id -> position in the last picture
+        self._limits: tuple[Limits | None, Limits | None] = (None, None)  # of its axes
 
     def compose(self) -> ComposeResult:
         yield ChartView()
@@ -72,16 +75,17 @@ class EmbeddingPanel(Panel):
             return
         words, (answer, when) = self.state.words, self._answer()
         if words is None or answer is None:
-            view.show("the model's embedding appears here once the model is there")
+            view.say((self.state.words is None and self.state.fault) or _NOTHING)
             return
         vectors, ids = answer.get("vectors") or [], answer.get("ids") or []
         if not vectors:
-            view.show(printable(str(answer.get("reason") or "this model has no embedding")))
+            earlier = "; left: how it was at the evaluations before" if self.snapshots else ""
+            view.say(str(answer.get("reason") or "this model has no embedding") + earlier)
             return
         known = [0 <= i < len(words.splits.vocabulary) for i in ids[: len(vectors)]]
         kept = np.flatnonzero(usable(vectors[: len(ids)]) & np.array(known, dtype=bool)).tolist()
         if not kept:
-            view.show(f"{when}: no vector of the embedding is finite")
+            view.say(f"{when}: no vector of the embedding is finite")
             return
         chosen = [ids[i] for i in kept]
         axes = AXES[self._axes]
@@ -100,7 +104,9 @@ class EmbeddingPanel(Panel):
         notes += [when, *(["underlined: vowels"] if any(map(is_vowel, symbols)) else [])]
         if len(kept) < len(vectors):
             notes.append(f"{len(vectors) - len(kept)} not finite")
-        view.show(embedding_map(symbols, positions, notes, self.look(view)))
+        bounds = limits(positions[:, 0], self._limits[0]), limits(positions[:, 1], self._limits[1])
+        self._limits = bounds
+        view.show(embedding_map(symbols, positions, notes, self.look(view), bounds))
 
     def action_earlier(self) -> None:
         if not self.snapshots:
@@ -127,5 +133,5 @@ class EmbeddingPanel(Panel):
             self.notify("there are no other axes: this embedding has no more than two dimensions")
             return
         self._axes = (self._axes + by) % len(AXES)
-        self._last = {}
+        self._last, self._limits = {}, (None, None)
         self.draw()

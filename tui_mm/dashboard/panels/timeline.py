@@ -13,6 +13,8 @@ from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 
+_NOTHING = "names that the model makes of the same seeds appear here, at every evaluation of a training"
+
 
 class TimelinePanel(Panel):
     """Shows the whole training in as many columns as fit, or consecutive evaluations up to a chosen one."""
@@ -41,7 +43,17 @@ class TimelinePanel(Panel):
 
     def _columns(self, snapshots: list[Snapshot]) -> int:
         width = self.query_one(ChartView).size.width
-        return max(1, width // column_width(snapshots, width))
+        return max(1, width // column_width(snapshots, self._losses, width))
+
+    @property
+    def _losses(self) -> dict[int, str]:
+        """By step: the dev loss, or that of train where there is no dev split."""
+        found = {}
+        for e in self.state.follower.evaluations if self.state.follower else ():
+            split, loss = ("train", e.train) if e.dev is None else ("dev", e.dev)
+            if math.isfinite(loss):
+                found[e.step] = f"{split} {loss:.3f}"
+        return found
 
     def draw(self) -> None:
         view, words, follower = self.query_one(ChartView), self.state.words, self.state.follower
@@ -50,7 +62,7 @@ class TimelinePanel(Panel):
         snapshots = self.snapshots
         if words is None or follower is None or not snapshots:
             self._drawn = None
-            view.show("names that the model makes of the same seeds appear here, at every evaluation of a training")
+            view.say((self.state.words is None and self.state.fault) or _NOTHING)
             return
         fitting, total = self._columns(snapshots), len(snapshots)
         if self._first is not None and total > fitting:
@@ -60,13 +72,13 @@ class TimelinePanel(Panel):
         else:
             self._first = None
             shown = evenly(total, fitting)
-            note = f"{len(shown)} of {total} evaluations"
-        dev = {e.step: e.dev for e in follower.evaluations if e.dev is not None and math.isfinite(e.dev)}
+            note = f"{len(shown)} of {total} evaluations" if fitting < total else f"every evaluation, {total} so far"
+        losses = self._losses
         look = self.look(view)
-        depends = (look, words, follower, shown, [(s.step, list(s.names)) for s in snapshots], dev)
+        depends = (look, words, follower, shown, [(s.step, list(s.names)) for s in snapshots], losses)
         if depends != self._drawn:
             self._drawn = depends
-            view.show(names_over_time(snapshots, dev, words.index.find, shown, note, look))
+            view.show(names_over_time(snapshots, losses, words.index.find, shown, note, look))
 
     def action_move(self, by: int) -> None:
         snapshots = self.snapshots

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -214,6 +214,8 @@ def _first_line(row: FieldRow, strip: Strip, width: int) -> Strip:
     room = max(0, width - LABEL_WIDTH - editor.cell_length - 1)
     about = RunConfig.model_fields[row.field].description or ""
     note = row.said.note or (about if cell_len(about) <= room else "")
+    if cell_len(note) > room:
+        note = set_cell_size(note, max(0, room - 2)) + ".."
     parts = (name.adjust_cell_length(LABEL_WIDTH, plain), editor, Strip([Segment(f" {note}", muted)]))
     return Strip.join(parts).adjust_cell_length(width, plain)
 

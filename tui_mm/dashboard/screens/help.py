@@ -23,7 +23,7 @@ CLOSING = (
     "terminals alt or option) and drag; the terminal copies."
 )
 _TWO_COLUMNS_FROM = 110
-_KEY_COLUMNS = 14
+_KEY_COLUMNS = 12
 
 
 def help_sections(
@@ -103,7 +103,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     HelpScreen #help { width: 100%; max-width: 160; height: auto; max-height: 100%; border: round $primary;
         padding: 0 1; background: $surface; scrollbar-size-vertical: 1; }
-    HelpScreen Horizontal { height: auto; }
+    HelpScreen Horizontal { height: auto; padding-right: 1; }
     HelpScreen Static { width: 1fr; height: auto; }
     HelpScreen #second { margin-left: 3; }
     """

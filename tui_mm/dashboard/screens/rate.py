@@ -38,8 +38,8 @@ class RateScreen(ModalScreen[float | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(f"Learning rate, now {self._present:g}", classes="title", markup=False)
-            yield Static(f"{allowed(_FIELD)}, from the next step on", markup=False)
+            yield Static(f"Learning rate before the schedule, now {self._present:g}", classes="title", markup=False)
+            yield Static(f"{allowed(_FIELD)}, from the next step on; the schedule still scales it", markup=False)
             rate = Input(text_of(self._present), compact=True, select_on_focus=True)
             rate.cursor_blink = False  # an idle screen sends nothing
             yield rate

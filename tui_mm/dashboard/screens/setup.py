@@ -38,7 +38,7 @@ from tui_mm.settings import Settings
 from tui_mm.text import printable
 from tui_mm.words import check_size
 
-_PRESET_HELP = "preset: a ready configuration; it fills all fields but those that say which words"
+_PRESET_HELP = "it fills all fields but those that say which words"
 
 
 class PresetChoice(Select[str], inherit_bindings=False):
@@ -198,7 +198,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         if self._read is None:
             return f"! not allowed: {', '.join(row.field for row in self._wrong)}"
         if self._known is None:
-            return "parameters and time: not known before the words are read"
+            return "parameters and time: no words are read yet"
         words, vocab_size, examples = self._known
         parts = outlook(
             self._read, vocab_size, examples_of(self._read, self._config, words, examples), self._settings.speed
@@ -238,8 +238,12 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         if isinstance(focused, FieldRow):
             line = help_of(focused.field)
         else:
-            line = Text("" if isinstance(focused, Button) else _PRESET_HELP)
+            line = Text("" if isinstance(focused, Button) else self._preset_help())
         self.query_one("#explained", Static).update(line, layout=False)
+
+    def _preset_help(self) -> str:
+        """The preset's whole summary, which may be cut where it is chosen."""
+        return f"preset {self._preset}: {PRESET_SUMMARIES[self._preset]}; {_PRESET_HELP}"
 
     # -- actions
 
@@ -248,6 +252,8 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         if event.value != self._preset:
             self._preset = str(event.value)
             self.action_preset()
+            if self.query_one(PresetChoice).has_focus:
+                self.query_one("#explained", Static).update(Text(self._preset_help()), layout=False)
 
     def action_preset(self) -> None:
         preset = self._preset_config()
