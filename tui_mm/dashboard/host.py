@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _REFUSALS = (ask.CommandError, RunError, TimeoutError)
 _ASKING_SHARE = 0.008  # of a training's time may go into answering one panel
-_LEAST_PAUSE = {"samples": 1.0}  # seconds between two questions of a panel
+_LEAST_PAUSE = {"samples": 1.0, "bigrams": 4.0}  # seconds between two questions: a table is the most to send
 _USUAL_PAUSE = 2.0
 
 
