@@ -124,7 +124,7 @@ def test_the_cursor_reads_values_and_f_takes_it_away(corpus: Corpus) -> None:
         async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
             await stage.press("left")
             assert re.search(r"steps 991–1,000  train 2\.000\d \(2\.000\d–2\.000\d\)  dev 2\.5000 at 500", stage.text)
-            assert "epoch 100.00  1:40" in stage.text
+            assert "epoch 100.00  time 1:40" in stage.text
             assert "│" in "".join(line[12:] for line in stage.text.split("\n"))
             await stage.press("left")
             assert re.search(r"steps 98\d–990 ", stage.text)

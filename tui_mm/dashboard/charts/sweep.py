@@ -39,7 +39,7 @@ def sweep_axis(planned: NDArray[Any], width: int) -> Axis:
     """The x axis of a chart so wide, of a sweep over the exponents ``planned`` (ascending)."""
     low = float(planned[0])
     high = max(float(planned[-1]), low + 1e-6)
-    return Axis(low, high, _TICK + 1, max(2, width - _TICK - 2))
+    return Axis(low, high, _TICK + 1, max(2, width - _TICK - 1))
 
 
 def sweep_chart(
@@ -70,27 +70,33 @@ def sweep_chart(
     raw = decimate(np.append(y, missing), axis.columns)
     mean = decimate(np.append(curve, missing), axis.columns)
     drawn = np.isfinite(mean.mean)
-    begin, level = np.append(x, planned[len(y) :])[raw.start][drawn], np.minimum(mean.mean[drawn], top)
+    begin, line = np.append(x, planned[len(y) :])[raw.start][drawn], np.minimum(mean.mean[drawn], top)
     band = np.minimum(np.concatenate((raw.low[drawn], raw.high[drawn])), top)
 
     def draw(plt: Any) -> None:
-        plt.scatter(np.append(begin, begin).tolist(), band.tolist(), marker=raw_mark, color=look.color("band"))
-        plt.plot(begin.tolist(), level.tolist(), marker=line_mark, color=look.color("train"))
+        plt.xaxes(True, False)
+        plt.yaxes(True, False)
+        plt.scatter(np.append(begin, begin).tolist(), band.tolist(), marker=raw_mark, color=look.color("baseline"))
+        plt.plot(begin.tolist(), line.tolist(), marker=line_mark, color=look.color("train"))
         if cursor is not None:
             plt.plot([cursor, cursor], [low, top], marker=cursor_mark, color=look.color("cursor"))
         if now and axis.low <= math.log10(now) <= axis.high:
             plt.scatter([math.log10(now)], [low], marker="N", color=look.color("best"))
+        taken = set[int]()
         for name, rate in suggestions:
             if rate is not None:
                 exponent = math.log10(rate)
-                at = min(top, float(np.interp(exponent, x, curve)))
-                plt.scatter([exponent], [at], marker=name[0].upper(), color=look.color("mark"))
+                at = axis.column(exponent)
+                at = next((near for near in (at, at + 1, at - 1, at + 2) if near not in taken), at)
+                taken.add(at)
+                level = min(top, float(np.interp(exponent, x, curve)))
+                plt.scatter([axis.exponent(at)], [level], marker=name[0].upper(), color=look.color("mark"))
         plt.xlim(axis.low, axis.high)
         marks = _multiples(axis.low, axis.high, _round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
         plt.xticks(marks, [f"{mark:g}" for mark in marks])
         plt.ylim(low, top)
         marks = _multiples(low, top, step)
-        marks = marks[:: 1 + len(marks) // max(2, look.height // 2)]
+        marks = marks[:: -(-len(marks) // max(2, look.height // 4))]
         plt.yticks(marks, [_tick(mark) for mark in marks])
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")

@@ -48,22 +48,48 @@ class Panel(Container, can_focus=True):
         return Look(view.size.width, view.size.height, colors, self.state.ascii_only)
 
 
+_CONTRAST = 3.0  # of a mark with the background, at least (WCAG 1.4.11)
+
+
+def contrast(one: Color, other: Color) -> float:
+    """Of two colours, from 1 to 21, as WCAG counts it."""
+
+    def luminance(color: Color) -> float:
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color.normalized)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
 def theme_colors(variables: dict[str, str]) -> Colors:
-    """The charts' colours from a theme's variables."""
+    """The charts' colours from a theme's variables, each told from the background."""
+    background, foreground = Color.parse(variables["background"]), Color.parse(variables["foreground"])
+    if background.ansi is not None:  # a theme of the terminal's own colours, whatever they are
+        return Colors()
+
+    def legible(color: Color) -> tuple[int, int, int]:
+        for share in range(0, 10):
+            mixed = color.blend(foreground, share / 10)
+            if contrast(mixed, background) >= _CONTRAST:
+                return mixed.rgb
+        return foreground.rgb
 
     def rgb(name: str) -> tuple[int, int, int]:
-        return Color.parse(variables[name]).rgb
+        return legible(Color.parse(variables[name]))
 
-    background, foreground = Color.parse(variables["background"]), Color.parse(variables["foreground"])
+    primary = Color.parse(variables["primary"])
+    hue, saturation, lightness = primary.hsl
+    others = [Color.from_hsl((hue + n / 6) % 1, max(0.5, saturation), lightness) for n in (1, 3, 2, 5, 4)]
     muted = background.blend(foreground, 0.45).rgb
     return Colors(
         train=rgb("primary"),
-        band=background.blend(Color.parse(variables["primary"]), 0.45).rgb,
+        band=background.blend(primary, 0.6).rgb,
         dev=rgb("warning"),
         best=rgb("success"),
         baseline=muted,
         mark=rgb("accent"),
         cursor=rgb("accent"),
         warning=rgb("error"),
-        overlays=(rgb("secondary"), rgb("accent"), rgb("success"), rgb("warning"), rgb("error")),
+        overlays=tuple(legible(color) for color in others),
     )
