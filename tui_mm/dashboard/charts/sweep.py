@@ -96,7 +96,7 @@ def sweep_chart(
         plt.xticks(marks, [f"{mark:g}" for mark in marks])
         plt.ylim(low, top)
         marks = _multiples(low, top, step)
-        marks = marks[:: -(-len(marks) // max(2, look.height // 4))]
+        marks = marks[:: max(1, -(-len(marks) // max(2, look.height // 4)))]
         plt.yticks(marks, [_tick(mark) for mark in marks])
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")
