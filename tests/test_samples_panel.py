@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from rich.cells import cell_len
 from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.widgets import Input

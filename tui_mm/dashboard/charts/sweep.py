@@ -64,7 +64,7 @@ def sweep_chart(
     planned = exponents if planned is None else planned
     axis = sweep_axis(planned, look.width)
     x, y, curve = exponents[finite], losses[finite], smoothed[finite]
-    low, top, step = _y_limits(y, curve)
+    low, top, step = _y_limits(y, curve, max(2, look.height // 4))
     # Filled up to what is planned, columns keep their points while more come in.
     missing = np.full(max(0, len(planned) - len(y)), np.nan)
     raw = decimate(np.append(y, missing), axis.columns)
@@ -96,7 +96,6 @@ def sweep_chart(
         plt.xticks(marks, [f"{mark:g}" for mark in marks])
         plt.ylim(low, top)
         marks = _multiples(low, top, step)
-        marks = marks[:: max(1, -(-len(marks) // max(2, look.height // 4)))]
         plt.yticks(marks, [_tick(mark) for mark in marks])
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")
@@ -139,15 +138,16 @@ def _fitting(parts: list[tuple[int, str]], look: Look) -> list[str]:
     return [text for _, text in kept]
 
 
-def _y_limits(losses: NDArray[Any], curve: NDArray[Any]) -> tuple[float, float, float]:
-    """Least and greatest loss shown, round so that they seldom change while points come in, and a step of ticks."""
+def _y_limits(losses: NDArray[Any], curve: NDArray[Any], ticks: int) -> tuple[float, float, float]:
+    """Least and greatest loss shown, round so that they seldom change while points come in, and the step of about so
+    many ticks."""
     # Beyond four times the least loss (where finders stop) the blow-up would flatten all that is worth seeing.
     start = float(curve[: max(1, len(curve) // 10)].max())
     top = min(float(max(curve.max(), np.quantile(losses, 0.98))), max(4 * float(curve.min()), 1.2 * start))
     low = min(float(losses.min()), top)
     spread = max(top - low, 1e-3 * max(1.0, abs(top)))
     grain = _round_step(spread / 16)
-    return math.floor(low / grain) * grain, (math.floor(top / grain) + 1) * grain, _round_step(spread / 5)
+    return math.floor(low / grain) * grain, (math.floor(top / grain) + 1) * grain, _round_step(spread / ticks)
 
 
 def _round_step(least: float) -> float:

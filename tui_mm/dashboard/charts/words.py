@@ -12,7 +12,7 @@ from data.vocabulary import BOUNDARY, Vocabulary
 from tui_mm.dashboard.charts.cells import fit
 from tui_mm.text import printable
 
-BESIDE = 60  # columns from which there are two columns of text
+BESIDE = 44  # columns from which there are two columns of text
 _BAR = "▁▂▃▄▅▆▇█"
 _ASCII_BAR = "_.-:=+*#"
 _GAP = 3
@@ -35,20 +35,21 @@ def describe_words(
 
     ``walked``: the number of a word and itself; those after the first are walked through where there is room.
     """
-    beside = width >= BESIDE
-    half = (width - _GAP) // 2 if beside else width
+    numbers, half = number_lines(s), (width - _GAP) // 2
+    beside = width >= BESIDE and max(map(len, numbers)) <= half
+    half = half if beside else width
     walk = [
         walk_heading(s, walked[0], block_size, half),
         *window_walk(walked[0][1], vocabulary, block_size, ascii_only=ascii_only),
     ]
     bigrams = ["frequent bigrams", *bigram_lines(s, half)]
     if beside:
-        numbers = [*number_lines(s), *shared_lines(s, half)]
+        numbers += shared_lines(s, half)
         rows = max(len(numbers), height - max(len(walk), len(bigrams)) - 1)
         lengths = ["length in letters", *length_rows(s, half, rows - 1, ascii_only=ascii_only)]
         lines = [*_beside(numbers, lengths, half), "", *_beside(walk, bigrams, half)]
     else:
-        lines = [*number_lines(s), length_line(s, half, ascii_only=ascii_only), *walk, "", *bigrams]
+        lines = [*numbers, length_line(s, half, ascii_only=ascii_only), *walk, "", *bigrams]
         lines += ["", *shared_lines(s, half)]
         rows = height - len(lines) - 2
         if rows >= _LEAST_ROWS:

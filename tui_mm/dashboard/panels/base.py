@@ -69,7 +69,7 @@ def theme_colors(variables: dict[str, str]) -> Colors:
         return Colors()
 
     def legible(color: Color) -> tuple[int, int, int]:
-        for share in range(0, 10):
+        for share in range(10):
             mixed = color.blend(foreground, share / 10)
             if contrast(mixed, background) >= _CONTRAST:
                 return mixed.rgb

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from rich.text import Text
 from textual import events
 from textual.actions import SkipAction
 from textual.app import ComposeResult
@@ -63,7 +64,10 @@ class LossPanel(Panel):
 
     @property
     def _overlays(self) -> list[Overlay]:
-        return [o for o in self.state.overlays[:MAX_OVERLAYS] if o.follower.steps]
+        """The other runs that have steps; the run that is shown is none of them."""
+        own = self.state.follower
+        others = self.state.overlays[:MAX_OVERLAYS]
+        return [o for o in others if o.follower.steps and (own is None or o.follower.run.id != own.run.id)]
 
     @property
     def _lead(self) -> RunFollower | None:
@@ -94,13 +98,19 @@ class LossPanel(Panel):
 
     # -- drawing
 
+    def on_resize(self, _: events.Resize) -> None:
+        self.draw()
+
     def draw(self) -> None:
         view, lead = self.query_one(ChartView), self._lead
         if not view.size.width:
             return
         self._title()
         if lead is None:
-            view.show("press t to train: the loss of every step appears here")
+            says = "press t to train: the loss of every step appears here"
+            if self.state.words is None and self.state.fault:
+                says = "no loss without words: o chooses a list"
+            view.show(Text("\n").join(Text(says).wrap(self.app.console, view.size.width)))
             return
         look = self.look(view)
         view.show(loss_chart(self._picture(lead, look), look))

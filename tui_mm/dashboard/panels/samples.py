@@ -297,7 +297,7 @@ def next_text(
     likely = np.argsort(-share, kind="stable")[: rows - 1 - len(head)].tolist()
     pairs = [
         (
-            set_cell_size(glyph(vocabulary.symbol(t), ascii_only=ascii_only), 2),  # wide or not, bars begin in one place
+            set_cell_size(glyph(vocabulary.symbol(t), ascii_only=ascii_only), 2),
             float(share[t]),
             (counts.get(t, 0) + 1) / total,
         )
