@@ -102,9 +102,9 @@ def loss_ticks(window: Range, most: int, *, log: bool, width: int = 5) -> list[t
         places = [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
         return [(y, short(y, width)) for y in places]
     decades = range(math.floor(low), math.ceil(high) + 1)
-    if len(decades) > most:
-        kept = decades[:: -(-len(decades) // most)]
-        return [(d, short(10.0**d, width)) for d in kept if low <= d <= high]
+    powers = [d for d in decades if low <= d <= high]
+    if len(powers) > most:
+        return [(d, short(10.0**d, width)) for d in powers[:: -(-len(powers) // most)]]
     for numbers in (*_ROUND, (1, 2, 5)):
         inside = [n * 10.0**d for d in decades for n in numbers if low <= math.log10(n * 10.0**d) <= high]
         if 2 <= len(inside) <= most:
