@@ -72,7 +72,7 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     while len("  ".join(parts).rstrip()) > room and len(parts) > 1:
         parts.pop()  # a number that is cut is a wrong number
     text = "  ".join(parts)
-    bar = min(40, max(_LEAST_BAR, width - _ALL_PARTS), width - len(text.rstrip()) - 1)
+    bar = min(40, max(_LEAST_BAR, width - _ALL_PARTS), width - len(text) - 1)
     if bar < _LEAST_BAR:
         return text.rstrip()[:width]
     full, empty = ("#", "-") if ascii_only else ("━", "╌")
