@@ -43,6 +43,8 @@ def test_the_walk_is_the_lectures() -> None:
     vocabulary = Vocabulary("ema")
     assert window_walk("emma", vocabulary, 3) == ["... → e", "..e → m", ".em → m", "emm → a", "mma → ."]
     assert window_walk("em", vocabulary, 1, ascii_only=True) == [". -> e", "e -> m", "m -> ."]
+    assert window_walk("李 e\u0301", Vocabulary("李 e\u0301"), 2) == [".. → 李", ".李 → ␣", "李␣ → e",
+                                                            "␣e → ◌\u0301", "e◌\u0301 → ."]  # fmt: skip
     assert window_walk("e" * 300, vocabulary, 2)[-1] == "...", "a very long word is cut, and that is told"
 
 

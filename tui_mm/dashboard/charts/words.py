@@ -9,7 +9,7 @@ from rich.text import Text
 
 from data.statistics import Statistics
 from data.vocabulary import BOUNDARY, Vocabulary
-from tui_mm.dashboard.charts.cells import fit
+from tui_mm.dashboard.charts.cells import fit, glyph
 from tui_mm.text import printable
 
 BESIDE = 44  # columns from which there are two columns of text
@@ -42,7 +42,7 @@ def describe_words(
         walk_heading(s, walked[0], block_size, half),
         *window_walk(walked[0][1], vocabulary, block_size, ascii_only=ascii_only),
     ]
-    bigrams = ["frequent bigrams", *bigram_lines(s, half)]
+    bigrams = ["frequent bigrams", *bigram_lines(s, half, ascii_only=ascii_only)]
     if beside:
         numbers += shared_lines(s, half)
         rows = max(len(numbers), height - max(len(walk), len(bigrams)) - 1)
@@ -122,9 +122,11 @@ def length_rows(s: Statistics, width: int, most: int, *, ascii_only: bool = Fals
     return rows
 
 
-def bigram_lines(s: Statistics, width: int) -> list[str]:
+def bigram_lines(s: Statistics, width: int, *, ascii_only: bool = False) -> list[str]:
     """The most frequent bigrams, as many a line as fit."""
-    parts = [f"{printable(a)}{printable(b)} {count:,}" for a, b, count in s.bigrams]
+    parts = [
+        f"{glyph(a, ascii_only=ascii_only)}{glyph(b, ascii_only=ascii_only)} {count:,}" for a, b, count in s.bigrams
+    ]
     size = max(map(cell_len, parts), default=0) + 2
     each = max(1, (width + 2) // max(1, size))
     return ["".join(fit(p, size) for p in parts[i : i + each]).rstrip() for i in range(0, len(parts), each)]
@@ -145,8 +147,8 @@ def window_walk(word: str, vocabulary: Vocabulary, block_size: int, *, ascii_onl
     context = [BOUNDARY] * block_size
     lines = []
     for token in [*vocabulary.encode(word[:_LONGEST]), BOUNDARY]:
-        shown = "".join(printable(vocabulary.symbol(t)) for t in context)
-        lines.append(f"{shown} {arrow} {printable(vocabulary.symbol(token))}")
+        shown = "".join(glyph(vocabulary.symbol(t), ascii_only=ascii_only) for t in context)
+        lines.append(f"{shown} {arrow} {glyph(vocabulary.symbol(token), ascii_only=ascii_only)}")
         context = [*context, token][-block_size:]
     if len(word) > _LONGEST:
         lines[-1] = "..."
