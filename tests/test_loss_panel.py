@@ -21,6 +21,7 @@ from tui_mm.config import make_config
 from tui_mm.dashboard.charts.look import Colors
 from tui_mm.dashboard.charts.view import ChartView, changed_cells
 from tui_mm.dashboard.losses import reading
+from tui_mm.dashboard.panels import loss as loss_panel
 from tui_mm.dashboard.panels.base import contrast, theme_colors
 from tui_mm.dashboard.panels.loss import LossPanel
 from tui_mm.dashboard.state import Overlay, ViewState, Words
@@ -382,3 +383,23 @@ def test_colours_are_told_from_the_background_in_every_theme(name: str) -> None:
 
 def test_a_theme_of_the_terminals_colours_leaves_them_to_the_terminal() -> None:
     assert theme_colors(BUILTIN_THEMES["ansi-dark"].to_color_system().generate()) == Colors()
+
+
+def test_a_chart_is_drawn_again_only_when_something_changed(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            drawn = []
+            chart = loss_panel.loss_chart
+            monkeypatch.setattr(loss_panel, "loss_chart", lambda *given: drawn.append(1) or chart(*given))
+            stage.panel.draw()
+            stage.panel.draw()
+            assert not drawn
+            stage.state.overlays.append(Overlay("another", followed(corpus, falling(300))))
+            stage.panel.draw()
+            await stage.press("left", "y")
+            assert len(drawn) == 3
+            stage.state.follower = followed(corpus, falling(700))
+            stage.panel.draw()
+            assert len(drawn) == 4
+
+    play(scene())
