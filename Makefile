@@ -1,11 +1,12 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
+# make pictures, make bench, make bench-dashboard: see README.md and docs/performance.md
 # make test  set up what tests need, then lint, types, import contracts and tests
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint bench bench-dashboard clean
+.PHONY: run test lint bench bench-dashboard pictures clean
 
 run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
@@ -24,6 +25,23 @@ bench: $(VENV)/installed-dev
 
 bench-dashboard: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.dashboard
+
+# The pictures of the README, made by the program itself; some minutes.
+PICTURE = $(BIN)/makemore-tui --headless --home $(VENV)/pictures --screenshot docs/pictures
+pictures: $(VENV)/installed
+	@mkdir -p docs/pictures
+	$(PICTURE)/dashboard.svg --size 120x36 --press "l s e m" > $(VENV)/picture.json
+	$(PICTURE)/dataset.svg   --size 100x30 --press "1 z" > $(VENV)/picture.json
+	$(PICTURE)/loss.svg      --size 100x30 --press "2 z" > $(VENV)/picture.json
+	$(PICTURE)/samples.svg   --size 100x30 --press "3 z s e m escape" > $(VENV)/picture.json
+	$(PICTURE)/sweep.svg     --size 100x30 --press "l z" > $(VENV)/picture.json
+	$(PICTURE)/embedding.svg --size 100x30 --press "5 z" > $(VENV)/picture.json
+	$(PICTURE)/bigrams.svg   --size 100x36 --press "6 z" > $(VENV)/picture.json
+	$(PICTURE)/layers.svg    --size 100x30 --press "7 z" > $(VENV)/picture.json
+	$(PICTURE)/timeline.svg  --size 100x30 --press "8 z" > $(VENV)/picture.json
+	$(PICTURE)/log.svg       --size 100x30 --press "9 z" > $(VENV)/picture.json
+	$(PICTURE)/setup.svg     --size 100x36 --press "e" > $(VENV)/picture.json
+	rm -r $(VENV)/pictures $(VENV)/picture.json
 
 # Stamps: a second start installs nothing.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -62,7 +62,9 @@ async def seated(words: Path, size: tuple[int, int] = (120, 36), **flags: Any) -
     }  # fmt: skip
     app = DashboardApp(make_config(flags=values), Home.find())
     async with app.run_test(size=size) as pilot:
-        yield Seat(app, pilot)
+        seat = Seat(app, pilot)
+        await seat.until(lambda: app.samples is not None)  # the panels come behind the first screen
+        yield seat
         client = app.client
     if client is not None and client._process is not None:
         client.leave()
@@ -77,9 +79,8 @@ def test_the_words_are_shown_before_torch_is_there(words_file: Path) -> None:
     async def scene() -> None:
         async with seated(words_file) as seat:
             assert "makemore-tui" in seat.text_of("#head")
-            await seat.until(lambda: seat.app.state.words)
+            await seat.until(lambda: "words      61" in seat.text_of("#dataset"))
             shown = seat.text_of("#dataset")
-            assert "words      61" in shown
             assert "... → e" in shown
             assert "..e → m" in shown
             assert seat.status == "created"

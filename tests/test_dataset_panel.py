@@ -199,7 +199,7 @@ def test_why_there_are_no_words_is_folded_and_not_cut() -> None:
         fault = "/path/to/words.txt: no such file; give a file with one word a line"
         app = Alone(ViewState(make_config(), fault=fault))
         async with app.run_test(size=(30, 14)) as pilot:
-            await pilot.pause()
+            await ready(app, pilot)
             shown = app.shown
             assert " ".join(shown.split()).startswith("/path/to/words.txt: no")
             assert "one word a line" in " ".join(shown.split())

@@ -42,16 +42,19 @@ def test_a_long_line_is_folded_under_its_time_and_anew_at_another_width() -> Non
         app = Seat(state)
         async with app.run_test(size=(34, 20)) as pilot:
             await pilot.pause()
+            app.query_one(LogPanel).draw()
             assert len(app.rows) == 4
             assert all(row.startswith("  ") for row in app.rows[1:3])
             assert " ".join(row.strip() for row in app.rows[:3])[10:] == LINE
             assert app.rows[3].endswith("  short\\x1b[2J")
             await pilot.resize_terminal(70, 20)
             await pilot.pause()
+            app.query_one(LogPanel).draw()
             assert len(app.rows) == 3
             assert app.rows[1].startswith(" " * 10)
             await pilot.resize_terminal(120, 20)
             await pilot.pause()
+            app.query_one(LogPanel).draw()
             assert [row[10:] for row in app.rows] == [LINE, "short\\x1b[2J"]
 
     play(scene())
@@ -65,6 +68,8 @@ def test_the_last_line_is_followed_until_a_person_scrolls_up() -> None:
             await pilot.pause()
             panel, scroll = app.query_one(LogPanel), app.query_one(VerticalScroll)
             panel.focus()
+            panel.draw()
+            await pilot.pause()
             assert scroll.is_vertical_scroll_end
             await pilot.press("home")
             state.note("one more")

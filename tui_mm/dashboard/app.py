@@ -13,8 +13,10 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
+from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.widgets import Footer, Static
 
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
@@ -22,6 +24,7 @@ from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
+from tui_mm.dashboard.scrollbars import AsciiScrollBarRender
 from tui_mm.dashboard.state import ViewState
 from tui_mm.dashboard.tabs import SHARING, TABS, Arrangement, Tab, arrangement, border_title
 from tui_mm.runs.home import Home, RunError
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from tui_mm.dashboard.panels.samples import SamplesPanel
 
 _POLL_SECONDS = 0.1
+_TELLING_SECONDS = 2.0  # a shorter training tells little of a machine's speed
 _PAINT_SECONDS = 0.5  # between two frames of charts and lines while a training goes on
 
 
@@ -86,6 +90,7 @@ class DashboardApp(RunHost):
         if fault:
             state.note(fault)
         self.animation_level = "none"  # every frame of one would go over the line
+        self._room = self.size  # of the terminal
         self._painted = 0.0
         self._due = False
         self._alone = False  # one panel at a time, as a person wants it
@@ -104,6 +109,7 @@ class DashboardApp(RunHost):
             self.theme = self.state.settings.theme
         self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
         self.set_class(self.state.ascii_only, "-ascii")
+        ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._show_lines()
         self.begin(self._wanted)
         self.call_after_refresh(self._furnish)
@@ -117,7 +123,6 @@ class DashboardApp(RunHost):
         await self.main.query_one("#body").mount(*panels)
         self.samples = next(panel for panel in panels if isinstance(panel, SamplesPanel))
         self._arrange()
-        self.call_after_refresh(self._show_all)
         self.set_interval(_POLL_SECONDS, self._poll)
 
     @property
@@ -176,6 +181,8 @@ class DashboardApp(RunHost):
         for line in self.client.new_lines() if self.client else ():
             self.state.note(f"worker: {line}")
             self._due = True
+        if follower.status != before and follower.status == "done":
+            self._learn_speed()
         if follower.status != before and follower.status in ("crashed", "failed"):
             self._tell_of_end(f"the training {follower.status}; t goes on from the last checkpoint")
         elif self.client is not None and not self.worker_ended and self.client.exit_code:
@@ -187,6 +194,17 @@ class DashboardApp(RunHost):
         if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS):
             self._painted, self._due = now, False
             self._show_all()
+
+    def _learn_speed(self) -> None:
+        """So that the set-up screen's expected time is this machine's."""
+        from tui_mm.estimate import speed_of
+
+        words, follower = self.state.words, self.state.follower
+        if words is not None and follower is not None and follower.seconds > _TELLING_SECONDS:
+            splits = words.splits
+            self.state.settings.speed = speed_of(
+                self.state.config, len(splits.vocabulary), splits.train.examples, follower.seconds
+            )
 
     def _tell_of_end(self, way_on: str) -> None:
         """The last lines of a worker that ended or failed, and the way on."""
@@ -224,7 +242,7 @@ class DashboardApp(RunHost):
             )
 
     def _show_lines(self) -> None:
-        width = max(20, self.size.width)
+        width = max(20, self._room.width)
         ascii_only = self.state.ascii_only
         for name, line in (
             ("#head", head_line(self.state, width, ascii_only=ascii_only)),
@@ -257,6 +275,10 @@ class DashboardApp(RunHost):
         self.state.inspections[panel.WANTS] = {"reason": line}
         panel.draw()
 
+    @on(Panel.Placed)
+    def _panel_placed(self, message: Panel.Placed) -> None:
+        self._show(message.panel)
+
     @on(SampleWanted)
     def _sample_wanted(self) -> None:
         self.ask_anew("samples")
@@ -276,30 +298,31 @@ class DashboardApp(RunHost):
 
     # -- where the panels stand
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
+        self._room = event.size  # Textual's own ``size`` follows after this
         if self.samples is not None:  # the first size comes before the widgets
             self._arrange()
             self._show_lines()
-            self.call_after_refresh(self._show_all)
 
     def _arrange(self) -> None:
         """Each panel to its place, with the titles by which one goes from one to another."""
-        fitting = arrangement(self.size.width, self.size.height)
+        fitting = arrangement(*self._room)
         placed: Arrangement = "single" if self._alone else fitting
         self.main.query_one("#body").set_classes(f"-{placed}")
         side = self.state.settings.side if self.state.settings.side in SHARING else SHARING[0]
         for number, name, title in TABS:
             panel = self.main.query_one(f"#{name}", Panel)
-            panel.set_class(name == self._current, "-active")
-            panel.set_class(name in SHARING, "-side")
-            panel.set_class(name == side, "-shown")
+            # not by a style sheet, which would be applied later than the next key
+            panel.display = placed == "all" or (
+                name == self._current if placed == "single" else name not in SHARING or name == side
+            )
             tabs: list[Tab] = [(number, name, title)]
-            room = self.size.width - 6
+            room = self._room.width - 6
             if placed == "single":
                 tabs = TABS
             elif placed == "usual" and name in SHARING:
                 tabs = [tab for tab in TABS if tab[1] in SHARING]
-                room = self.size.width * 5 // 7 - 8
+                room = self._room.width * 5 // 7 - 8
             panel.border_title = border_title(tabs, name, room, ascii_only=self.state.ascii_only)
 
     def action_panel(self, name: str) -> None:
@@ -311,8 +334,7 @@ class DashboardApp(RunHost):
         if name in SHARING:
             self.state.settings.side = name
         self._arrange()
-        self.main.query_one(f"#{name}", Panel).focus(scroll_visible=False)
-        self.call_after_refresh(self._show_all)
+        self.main.set_focus(self.main.query_one(f"#{name}"), scroll_visible=False)
 
     def action_zoom(self) -> None:
         if self.samples is None:
@@ -322,7 +344,6 @@ class DashboardApp(RunHost):
             self._current = focused.NAME
         self._alone = not self._alone
         self._arrange()
-        self.call_after_refresh(self._show_all)
 
     # -- going to a panel
 
@@ -333,7 +354,7 @@ class DashboardApp(RunHost):
     def action_sample(self) -> None:
         self.action_panel("samples")
         if self.samples is not None:
-            self.main.query_one("#prefix", Input).focus(scroll_visible=False)
+            self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)
 
     # -- screens
 

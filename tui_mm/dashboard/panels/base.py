@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from textual.color import Color
 from textual.containers import Container
+from textual.events import Resize
+from textual.message import Message
 
 from tui_mm.dashboard.charts.look import Colors, Look
 from tui_mm.dashboard.charts.view import ChartView
@@ -28,6 +30,19 @@ class Panel(Container, can_focus=True):
         self.state = state
         self.border_title = self.TITLE
 
+    class Placed(Message):
+        """The panel has another size, or is shown again."""
+
+        def __init__(self, panel: Panel) -> None:
+            super().__init__()
+            self.panel = panel
+
+    def on_resize(self, _: Resize) -> None:
+        self.post_message(self.Placed(self))
+
+    def on_show(self) -> None:
+        self.post_message(self.Placed(self))
+
     @property
     def is_shown(self) -> bool:
         """Whether there is a place for it on the screen now."""
@@ -48,18 +63,18 @@ class Panel(Container, can_focus=True):
         return Look(view.size.width, view.size.height, colors, self.state.ascii_only)
 
 
-_CONTRAST = 3.0  # of a mark with the background, at least (WCAG 1.4.11)
+_LEAST_CONTRAST = 3.2  # WCAG 2 asks for 3 of what is no running text; panels are a little off the background
 
 
 def contrast(one: Color, other: Color) -> float:
-    """Of two colours, from 1 to 21, as WCAG counts it."""
+    """As WCAG 2 has it, from 1 to 21."""
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
 
-    def luminance(color: Color) -> float:
-        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color.normalized)
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
+def _luminance(color: Color) -> float:
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in color.normalized]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def theme_colors(variables: dict[str, str]) -> Colors:
@@ -69,11 +84,9 @@ def theme_colors(variables: dict[str, str]) -> Colors:
         return Colors()
 
     def legible(color: Color) -> tuple[int, int, int]:
-        for share in range(10):
-            mixed = color.blend(foreground, share / 10)
-            if contrast(mixed, background) >= _CONTRAST:
-                return mixed.rgb
-        return foreground.rgb
+        """As it is, or as much nearer to the foreground as it takes to be read: a light theme's green is too light."""
+        tints = (color.blend(foreground, tenth / 10) for tenth in range(11))
+        return next((tint for tint in tints if contrast(tint, background) >= _LEAST_CONTRAST), foreground).rgb
 
     def rgb(name: str) -> tuple[int, int, int]:
         return legible(Color.parse(variables[name]))
@@ -81,7 +94,7 @@ def theme_colors(variables: dict[str, str]) -> Colors:
     primary = Color.parse(variables["primary"])
     hue, saturation, lightness = primary.hsl
     others = [Color.from_hsl((hue + n / 6) % 1, max(0.5, saturation), lightness) for n in (1, 3, 2, 5, 4)]
-    muted = background.blend(foreground, 0.45).rgb
+    muted = legible(background.blend(foreground, 0.45))
     return Colors(
         train=rgb("primary"),
         band=background.blend(primary, 0.6).rgb,

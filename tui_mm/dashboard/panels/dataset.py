@@ -8,7 +8,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.events import Resize
 from textual.widgets import Static
 
 from tui_mm.dashboard.charts.words import describe_words
@@ -55,9 +54,6 @@ class DatasetPanel(Panel):
         """Of the walk: its own once it was changed."""
         return self._block_size or max(1, self.state.config.block_size)
 
-    def on_resize(self, _: Resize) -> None:
-        self.draw()
-
     def draw(self) -> None:
         words = self.state.words
         if words is None:
@@ -82,7 +78,9 @@ class DatasetPanel(Panel):
     def _show(self, text: Text) -> None:
         if text != self._shown:
             self._shown = text
-            self.query_one("#words", Static).update(text)
+            static = self.query_one("#words", Static)
+            static.update(text)
+            static.styles.height = text.plain.count("\n") + 1  # of an update amid a layout, Textual keeps the old one
 
     def action_word(self, by: int) -> None:
         self._word += by

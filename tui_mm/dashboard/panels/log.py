@@ -9,7 +9,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.events import Resize
 from textual.widgets import Static
 
 from tui_mm.dashboard.panels.base import Panel
@@ -45,9 +44,6 @@ class LogPanel(Panel):
     def __init__(self, state: ViewState) -> None:
         super().__init__(state)
         self._drawn: object = None
-
-    def on_resize(self, _: Resize) -> None:
-        self.draw()
 
     def draw(self) -> None:
         scroll = self.query_one(VerticalScroll)

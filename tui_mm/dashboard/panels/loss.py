@@ -100,9 +100,6 @@ class LossPanel(Panel):
 
     # -- drawing
 
-    def on_resize(self, _: events.Resize) -> None:
-        self.draw()
-
     def draw(self) -> None:
         view, lead = self.query_one(ChartView), self._lead
         if not view.size.width:
