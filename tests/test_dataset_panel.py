@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ def test_the_walk_is_the_lectures() -> None:
     vocabulary = Vocabulary("ema")
     assert window_walk("emma", vocabulary, 3) == ["... → e", "..e → m", ".em → m", "emm → a", "mma → ."]
     assert window_walk("em", vocabulary, 1, ascii_only=True) == [". -> e", "e -> m", "m -> ."]
+    assert window_walk("李 e\u0301", Vocabulary("李 e\u0301"), 2) == [".. → 李", ".李 → ␣", "李␣ → e",
+                                                            "␣e → ◌\u0301", "e◌\u0301 → ."]  # fmt: skip
     assert window_walk("e" * 300, vocabulary, 2)[-1] == "...", "a very long word is cut, and that is told"
 
 
@@ -180,5 +183,27 @@ def test_any_words_and_none_are_borne_with_every_key(text: str) -> None:
             await pilot.press(*keys)
             assert app.shown.startswith("words ")
             assert "\x1b" not in app.shown
+
+    play(scene())
+
+
+def test_no_number_is_cut_where_there_are_two_columns() -> None:
+    statistics = replace(describe(split_for(WHOLE, parse_words("ab\nabc", "two"))), words=123_456_789_012)
+    for width in range(24, 70):
+        text = describe_words(statistics, [(0, "ab")], Vocabulary("abc"), 3, width=width, height=20).plain
+        assert "123,456,789,012" in text, width
+
+
+def test_why_there_are_no_words_is_folded_and_not_cut() -> None:
+    async def scene() -> None:
+        fault = "/path/to/words.txt: no such file; give a file with one word a line"
+        app = Alone(ViewState(make_config(), fault=fault))
+        async with app.run_test(size=(30, 14)) as pilot:
+            await ready(app, pilot)
+            shown = app.shown
+            assert " ".join(shown.split()).startswith("/path/to/words.txt: no")
+            assert "one word a line" in " ".join(shown.split())
+            assert "o chooses a list" in " ".join(shown.split())
+            assert max(map(cell_len, shown.split("\n"))) <= 26
 
     play(scene())

@@ -282,6 +282,11 @@ def test_loss_ticks_lie_on_the_axis_and_are_not_too_many(low: float, times: floa
             assert float(name) == pytest.approx(10**y if log else y, rel=0.01)
 
 
+@given(st.floats(0.05, 30), st.floats(1.1, 1e6), st.integers(2, 12))
+def test_a_log_axis_has_two_ticks_at_least(low: float, times: float, most: int) -> None:
+    assert len(loss_ticks((math.log10(low), math.log10(low * times)), most, log=True)) >= 2
+
+
 def test_a_number_that_does_not_fit_is_not_told_wrongly() -> None:
     assert short(0.0125, 5) == ".0125"
     assert short(1.5e-05, 5) == ""
@@ -290,3 +295,17 @@ def test_a_number_that_does_not_fit_is_not_told_wrongly() -> None:
 
 def test_the_clock() -> None:
     assert [clock(s) for s in (0, 61.9, 3600, 36_061)] == ["0:00", "1:01", "1:00:00", "10:01:01"]
+
+
+def test_the_cursors_values_have_lines_of_their_own_and_leave_the_legend_one() -> None:
+    for height in (8, 14, 30):
+        look = plain(80, height)
+        run = curve(LOSSES, (0.0, 5000.0), look)
+        says = ["steps 90-110", "train 2.5000", "x" * 70, "y" * 70]
+        picture = LossPicture("steps", (0.0, 5000.0), (0.2, 0.6), run=run, cursor=100.0, says=says)
+        lines = loss_chart(picture, look).split("\n")
+        assert len(lines) == height
+        said = [n for n, line in enumerate(lines) if line.startswith("steps 90-110  train 2.5000")]
+        legend = [n for n, line in enumerate(lines) if "train mean" in line]
+        assert len(said) == len(legend) == 1
+        assert said < legend

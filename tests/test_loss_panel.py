@@ -12,11 +12,17 @@ import numpy as np
 import pytest
 from textual import events
 from textual.app import App, ComposeResult
+from textual.color import Color
 from textual.pilot import Pilot
+from textual.theme import BUILTIN_THEMES
 
 from data.corpus import Corpus
 from tui_mm.config import make_config
+from tui_mm.dashboard.charts.look import Colors
 from tui_mm.dashboard.charts.view import ChartView, changed_cells
+from tui_mm.dashboard.losses import reading
+from tui_mm.dashboard.panels import loss as loss_panel
+from tui_mm.dashboard.panels.base import contrast, theme_colors
 from tui_mm.dashboard.panels.loss import LossPanel
 from tui_mm.dashboard.state import Overlay, ViewState, Words
 from tui_mm.runs.follow import RunFollower
@@ -124,7 +130,7 @@ def test_the_cursor_reads_values_and_f_takes_it_away(corpus: Corpus) -> None:
         async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
             await stage.press("left")
             assert re.search(r"steps 991–1,000  train 2\.000\d \(2\.000\d–2\.000\d\)  dev 2\.5000 at 500", stage.text)
-            assert "epoch 100.00  1:40" in stage.text
+            assert "epoch 100.00  time 1:40" in stage.text
             assert "│" in "".join(line[12:] for line in stage.text.split("\n"))
             await stage.press("left")
             assert re.search(r"steps 98\d–990 ", stage.text)
@@ -334,5 +340,66 @@ def test_changed_cells() -> None:
             assert changed_cells(strips[2], strips[0]) == (3, 6)
             assert changed_cells(strips[0], strips[3]) == (2, 3)
             assert changed_cells(strips[0], strips[4]) == (0, 6)
+
+    play(scene())
+
+
+def test_the_run_that_is_shown_is_not_drawn_over_itself(corpus: Corpus) -> None:
+    async def scene() -> None:
+        own, other = followed(corpus, falling(STEPS)), followed(corpus, falling(300))
+        again = RunFollower(own.run)
+        again.poll()
+        overlays = [Overlay("itself", again), Overlay("another", other)]
+        async with staged(state_of(corpus, own, overlays=overlays)) as stage:
+            assert "itself" not in stage.text
+            assert "A another" in stage.text
+
+    play(scene())
+
+
+def test_a_reading_names_the_evaluation_after_its_steps_and_no_range_of_one_value(corpus: Corpus) -> None:
+    follower = followed(corpus, np.full(500, 2.0, np.float32))
+    assert reading(follower, "steps", (499.0, 500.0))[1:3] == ["train 2.0000", "dev 2.5000 at 500"]
+    assert reading(follower, "steps", (0.0, 1.0))[2] == "dev 3.4000 at 0"
+
+
+def test_without_words_it_says_so() -> None:
+    async def scene() -> None:
+        async with staged(ViewState(make_config(), fault="words.txt: no such file")) as stage:
+            assert "no loss without words: o chooses a list" in stage.text
+
+    play(scene())
+
+
+@pytest.mark.parametrize("name", [name for name in BUILTIN_THEMES if not name.startswith("ansi")])
+def test_colours_are_told_from_the_background_in_every_theme(name: str) -> None:
+    variables = BUILTIN_THEMES[name].to_color_system().generate()
+    background, colors = Color.parse(variables["background"]), theme_colors(variables)
+    assert len({*colors.overlays, colors.train}) == 6
+    for color in (colors.train, colors.dev, colors.best, colors.mark, colors.cursor, colors.warning, *colors.overlays):
+        assert isinstance(color, tuple)
+        assert contrast(Color(*color), background) > 2.9
+
+
+def test_a_theme_of_the_terminals_colours_leaves_them_to_the_terminal() -> None:
+    assert theme_colors(BUILTIN_THEMES["ansi-dark"].to_color_system().generate()) == Colors()
+
+
+def test_a_chart_is_drawn_again_only_when_something_changed(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:
+            drawn = []
+            chart = loss_panel.loss_chart
+            monkeypatch.setattr(loss_panel, "loss_chart", lambda *given: drawn.append(1) or chart(*given))
+            stage.panel.draw()
+            stage.panel.draw()
+            assert not drawn
+            stage.state.overlays.append(Overlay("another", followed(corpus, falling(300))))
+            stage.panel.draw()
+            await stage.press("left", "y")
+            assert len(drawn) == 3
+            stage.state.follower = followed(corpus, falling(700))
+            stage.panel.draw()
+            assert len(drawn) == 4
 
     play(scene())

@@ -12,6 +12,10 @@ from tui_mm.text import printable
 _MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
 _ASCII_MARKS = {"running": "*", "paused": "=", "done": "+", "crashed": "!", "failed": "!", "diverged": "!"}
 
+_LEAST_BAR = 7
+_WITH_BAR = 80  # from this width on there is a bar
+_ALL_PARTS = 86  # cells of all that the foot line says, losses below 10
+
 
 def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     """Data set, model, parameters, device, state; the least telling parts go first where it is narrow."""
@@ -27,7 +31,8 @@ def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     marks = _ASCII_MARKS if ascii_only else _MARKS
     mark = marks.get(state.status, "o" if ascii_only else "○")
     steps = f" {follower.steps:,} / {state.total_steps:,}" if follower is not None and follower.steps else ""
-    parts.append(f"{mark} {state.status}{steps}")
+    status = "no words" if follower is None and state.fault else state.status
+    parts.append(f"{mark} {status}{steps}")
     while cell_len("   ".join(parts)) > width and len(parts) > 2:
         del parts[-2]
     return set_cell_size("   ".join(parts), width).rstrip()
@@ -44,16 +49,18 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     """Progress, speed, time left, rate and losses."""
     follower = state.follower
     if follower is None or not follower.steps:
-        return "no training yet: t trains"[:width]
+        no_words = follower is None and state.fault
+        return ("no words: o chooses a list" if no_words else "no training yet: t trains")[:width]
+    # What changes while it trains has a width of its own, so that what follows it stays where it is.
     done = follower.steps / state.total_steps
-    parts = [f"{done:>4.0%}"]
+    parts = [f"{math.floor(100 * done):>3}%"]
     rate = follower.steps_per_second
-    if rate:
-        parts.append(f"{rate:,.0f} steps/s")
+    if rate and state.total_steps > 1:
+        parts.append(f"{f'{rate:,.0f}':>5} steps/s")
     if state.status == "running" and follower.seconds:
         parts.append(f"{_clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
     if follower.lr:
-        parts.append(f"lr {follower.lr:.3g}")
+        parts.append(f"lr {f'{follower.lr:.3g}':<8}")
     last = follower.evaluations[-1] if follower.evaluations else None
     if last is not None:
         parts.append(f"train {last.train:.4f}")
@@ -61,15 +68,16 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
             parts.append(f"dev {last.dev:.4f}")
     if follower.best is not None and follower.best.dev is not None:
         parts.append(f"best {follower.best.dev:.4f}")
-    while len("  ".join(parts)) > width and len(parts) > 1:
+    room = width - _LEAST_BAR - 1 if width >= _WITH_BAR else width
+    while len("  ".join(parts).rstrip()) > room and len(parts) > 1:
         parts.pop()  # a number that is cut is a wrong number
     text = "  ".join(parts)
-    room = width - len(text) - 1
-    if room < 8:
-        return text[:width]
+    bar = min(40, max(_LEAST_BAR, width - _ALL_PARTS), width - len(text) - 1)
+    if bar < _LEAST_BAR:
+        return text.rstrip()[:width]
     full, empty = ("#", "-") if ascii_only else ("━", "╌")
-    filled = math.floor(min(1.0, done) * min(room, 40))
-    return full * filled + empty * (min(room, 40) - filled) + " " + text
+    filled = math.floor(min(1.0, done) * bar)
+    return f"{full * filled}{empty * (bar - filled)} {text}".rstrip()
 
 
 def _clock(seconds: float) -> str:

@@ -35,16 +35,17 @@ def reading(follower: RunFollower, axis: Axis, between: Range, *, ascii_only: bo
     to = "-" if ascii_only else "–"
     says: list[Part] = [f"step {end:,}" if end == begin + 1 else f"steps {begin + 1:,}{to}{end:,}"]
     if math.isfinite(mean):
-        says.append(f"train {mean:.4f}" + (f" ({low:.4f}{to}{high:.4f})" if high > low else ""))
+        least, most = f"{low:.4f}", f"{high:.4f}"
+        says.append(f"train {mean:.4f}" + (f" ({least}{to}{most})" if least != most else ""))
     if bad:
         says.append(f"{bad:,} not finite")
     taken = [e for e in follower.evaluations if e.dev is not None]
     if taken:
-        nearest = min(taken, key=lambda e: abs(e.step - (begin + end) / 2))
+        nearest = min(taken, key=lambda e: (not begin < e.step <= end, abs(e.step - (begin + end) / 2)))
         says.append(f"dev {nearest.dev:.4f} at {nearest.step:,}")
     if follower.epochs_per_step:
         says.append(f"epoch {end * follower.epochs_per_step:.2f}")
-    says.append(clock(float(follower.at("seconds", np.array([end]))[0])))
+    says.append(f"time {clock(float(follower.at('seconds', np.array([end]))[0]))}")
     return says
 
 

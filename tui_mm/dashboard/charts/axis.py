@@ -15,6 +15,8 @@ _ROUND: tuple[tuple[float, ...], ...] = (  # numbers of a decade, ever fewer
     (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 5, 6, 8),
     (1, 1.5, 2, 3, 5, 7),
     (1, 2, 5),
+    (1, 3),
+    (1,),
 )
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 18000, 36000, 86400)
 _OUTLIERS = 0.02  # the share of columns that may lie outside
@@ -100,16 +102,21 @@ def loss_ticks(window: Range, most: int, *, log: bool, width: int = 5) -> list[t
         places = [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
         return [(y, short(y, width)) for y in places]
     decades = range(math.floor(low), math.ceil(high) + 1)
-    if len(decades) > most:
-        kept = decades[:: -(-len(decades) // most)]
-        return [(d, short(10.0**d, width)) for d in kept if low <= d <= high]
-    for numbers in _ROUND:
+    powers = [d for d in decades if low <= d <= high]
+    if len(powers) > most:
+        return [(d, short(10.0**d, width)) for d in powers[:: -(-len(powers) // most)]]
+    for numbers in (*_ROUND, (1, 2, 5)):
         inside = [n * 10.0**d for d in decades for n in numbers if low <= math.log10(n * 10.0**d) <= high]
         if 2 <= len(inside) <= most:
             return [(math.log10(t), short(t, width)) for t in inside]
-    step = _nice((10.0**high - 10.0**low) / most)  # within so little, the axis is as good as linear
-    first, last = math.ceil(10.0**low / step), math.floor(10.0**high / step)
-    return [(math.log10(n * step), short(n * step, width)) for n in range(max(1, first), last + 1)]
+    if len(inside) > 2:  # too many for the height
+        return [(math.log10(t), short(t, width)) for t in inside[:: -(-len(inside) // most)]]
+    for parts in (most, most + 1, most + 2):  # within so little, the axis is as good as linear
+        step = _nice((10.0**high - 10.0**low) / parts)
+        numbered = range(max(1, math.ceil(10.0**low / step)), math.floor(10.0**high / step) + 1)
+        if len(numbered) > 1:
+            break
+    return [(math.log10(n * step), short(n * step, width)) for n in numbered]
 
 
 def short(value: float, width: int) -> str:

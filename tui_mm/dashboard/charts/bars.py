@@ -26,7 +26,7 @@ def paired_bars(
     bar = max(1, (width - names - 2 * _PERCENT - 1) // 2)
     cell = bar + _PERCENT + 1
     full = max((share for _, *pair in rows for share in pair), default=0.0) or 1.0
-    lines = [Text(f"{'':<{names}}{set_cell_size(heads[0], cell)}{heads[1]}", "dim")]
+    lines = [Text(f"{'':<{names}}{set_cell_size(heads[0], cell - 1)} {heads[1]}", "dim")]
     for label, *pair in rows:
         line = Text(set_cell_size(label, names))
         for share, style in zip(pair, styles, strict=True):

@@ -45,7 +45,7 @@ class LossPicture:
     others: Sequence[Curve] = ()
     baselines: Sequence[tuple[str, float]] = ()
     cursor: float | None = None
-    says: Sequence[Part] = ()  # what stands first in the legend: the values at the cursor
+    says: Sequence[Part] = ()  # what stands above the legend: the values at the cursor
 
 
 def cells(look: Look) -> int:
@@ -87,9 +87,9 @@ def range_of(
 def loss_chart(picture: LossPicture, look: Look) -> str:
     """In ``look.height`` lines. Columns with a loss that is not finite have a ``!`` at the top edge, those with one
     above or below the axis a ``^`` or ``v`` at the edge."""
-    parts = _parts(picture, look)
-    most = max(0, min(look.height - LEAST_HEIGHT, 1 + look.height // 6))
-    below = legend_lines(parts, look.width, most, color=look.colors is not None)
+    most = max(0, min(look.height - LEAST_HEIGHT, (2 if picture.says else 1) + look.height // 6))
+    below = legend_lines(picture.says, look.width, min(most, max(1, most - 1)))
+    below += legend_lines(_parts(picture, look), look.width, most - len(below), color=look.colors is not None)
     height = max(LEAST_HEIGHT, look.height - len(below))
     canvas = _Canvas(picture, look, height - 2)
     width = max(look.width, _MARGIN + 3)
@@ -103,7 +103,7 @@ def loss_chart(picture: LossPicture, look: Look) -> str:
 def _parts(picture: LossPicture, look: Look) -> list[Part]:
     signs = _Signs.of(look)
     run = picture.run
-    parts: list[Part] = [*picture.says]
+    parts = list[Part]()
     if run is not None:
         parts.append((signs.curve, f"{run.label} mean", look.color("train")))
         parts.append((signs.band, "min to max", look.color("band")))

@@ -39,7 +39,7 @@ def sweep_axis(planned: NDArray[Any], width: int) -> Axis:
     """The x axis of a chart so wide, of a sweep over the exponents ``planned`` (ascending)."""
     low = float(planned[0])
     high = max(float(planned[-1]), low + 1e-6)
-    return Axis(low, high, _TICK + 1, max(2, width - _TICK - 2))
+    return Axis(low, high, _TICK + 1, max(2, width - _TICK - 1))
 
 
 def sweep_chart(
@@ -64,33 +64,38 @@ def sweep_chart(
     planned = exponents if planned is None else planned
     axis = sweep_axis(planned, look.width)
     x, y, curve = exponents[finite], losses[finite], smoothed[finite]
-    low, top, step = _y_limits(y, curve)
+    low, top, step = _y_limits(y, curve, max(2, look.height // 4))
     # Filled up to what is planned, columns keep their points while more come in.
     missing = np.full(max(0, len(planned) - len(y)), np.nan)
     raw = decimate(np.append(y, missing), axis.columns)
     mean = decimate(np.append(curve, missing), axis.columns)
     drawn = np.isfinite(mean.mean)
-    begin, level = np.append(x, planned[len(y) :])[raw.start][drawn], np.minimum(mean.mean[drawn], top)
+    begin, line = np.append(x, planned[len(y) :])[raw.start][drawn], np.minimum(mean.mean[drawn], top)
     band = np.minimum(np.concatenate((raw.low[drawn], raw.high[drawn])), top)
 
     def draw(plt: Any) -> None:
-        plt.scatter(np.append(begin, begin).tolist(), band.tolist(), marker=raw_mark, color=look.color("band"))
-        plt.plot(begin.tolist(), level.tolist(), marker=line_mark, color=look.color("train"))
+        plt.xaxes(True, False)
+        plt.yaxes(True, False)
+        plt.scatter(np.append(begin, begin).tolist(), band.tolist(), marker=raw_mark, color=look.color("baseline"))
+        plt.plot(begin.tolist(), line.tolist(), marker=line_mark, color=look.color("train"))
         if cursor is not None:
             plt.plot([cursor, cursor], [low, top], marker=cursor_mark, color=look.color("cursor"))
         if now and axis.low <= math.log10(now) <= axis.high:
             plt.scatter([math.log10(now)], [low], marker="N", color=look.color("best"))
+        taken = set[int]()
         for name, rate in suggestions:
             if rate is not None:
                 exponent = math.log10(rate)
-                at = min(top, float(np.interp(exponent, x, curve)))
-                plt.scatter([exponent], [at], marker=name[0].upper(), color=look.color("mark"))
+                at = axis.column(exponent)
+                at = next((near for near in (at, at + 1, at - 1, at + 2) if near not in taken), at)
+                taken.add(at)
+                level = min(top, float(np.interp(exponent, x, curve)))
+                plt.scatter([axis.exponent(at)], [level], marker=name[0].upper(), color=look.color("mark"))
         plt.xlim(axis.low, axis.high)
         marks = _multiples(axis.low, axis.high, _round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
         plt.xticks(marks, [f"{mark:g}" for mark in marks])
         plt.ylim(low, top)
         marks = _multiples(low, top, step)
-        marks = marks[:: 1 + len(marks) // max(2, look.height // 2)]
         plt.yticks(marks, [_tick(mark) for mark in marks])
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")
@@ -133,15 +138,16 @@ def _fitting(parts: list[tuple[int, str]], look: Look) -> list[str]:
     return [text for _, text in kept]
 
 
-def _y_limits(losses: NDArray[Any], curve: NDArray[Any]) -> tuple[float, float, float]:
-    """Least and greatest loss shown, round so that they seldom change while points come in, and a step of ticks."""
+def _y_limits(losses: NDArray[Any], curve: NDArray[Any], ticks: int) -> tuple[float, float, float]:
+    """Least and greatest loss shown, round so that they seldom change while points come in, and the step of about so
+    many ticks."""
     # Beyond four times the least loss (where finders stop) the blow-up would flatten all that is worth seeing.
     start = float(curve[: max(1, len(curve) // 10)].max())
     top = min(float(max(curve.max(), np.quantile(losses, 0.98))), max(4 * float(curve.min()), 1.2 * start))
     low = min(float(losses.min()), top)
     spread = max(top - low, 1e-3 * max(1.0, abs(top)))
     grain = _round_step(spread / 16)
-    return math.floor(low / grain) * grain, (math.floor(top / grain) + 1) * grain, _round_step(spread / 5)
+    return math.floor(low / grain) * grain, (math.floor(top / grain) + 1) * grain, _round_step(spread / ticks)
 
 
 def _round_step(least: float) -> float:

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from data.statistics import Statistics
 from data.vocabulary import BOUNDARY, Vocabulary
-from tui_mm.dashboard.charts.cells import fit
+from tui_mm.dashboard.charts.cells import fit, glyph
 from tui_mm.text import printable
 
-BESIDE = 60  # columns from which there are two columns of text
+BESIDE = 44  # columns from which there are two columns of text
 _BAR = "▁▂▃▄▅▆▇█"
 _ASCII_BAR = "_.-:=+*#"
 _GAP = 3
@@ -35,20 +35,21 @@ def describe_words(
 
     ``walked``: the number of a word and itself; those after the first are walked through where there is room.
     """
-    beside = width >= BESIDE
-    half = (width - _GAP) // 2 if beside else width
+    numbers, half = number_lines(s), (width - _GAP) // 2
+    beside = width >= BESIDE and max(map(len, numbers)) <= half
+    half = half if beside else width
     walk = [
         walk_heading(s, walked[0], block_size, half),
         *window_walk(walked[0][1], vocabulary, block_size, ascii_only=ascii_only),
     ]
-    bigrams = ["frequent bigrams", *bigram_lines(s, half)]
+    bigrams = ["frequent bigrams", *bigram_lines(s, half, ascii_only=ascii_only)]
     if beside:
-        numbers = [*number_lines(s), *shared_lines(s, half)]
+        numbers += shared_lines(s, half)
         rows = max(len(numbers), height - max(len(walk), len(bigrams)) - 1)
         lengths = ["length in letters", *length_rows(s, half, rows - 1, ascii_only=ascii_only)]
         lines = [*_beside(numbers, lengths, half), "", *_beside(walk, bigrams, half)]
     else:
-        lines = [*number_lines(s), length_line(s, half, ascii_only=ascii_only), *walk, "", *bigrams]
+        lines = [*numbers, length_line(s, half, ascii_only=ascii_only), *walk, "", *bigrams]
         lines += ["", *shared_lines(s, half)]
         rows = height - len(lines) - 2
         if rows >= _LEAST_ROWS:
@@ -121,9 +122,11 @@ def length_rows(s: Statistics, width: int, most: int, *, ascii_only: bool = Fals
     return rows
 
 
-def bigram_lines(s: Statistics, width: int) -> list[str]:
+def bigram_lines(s: Statistics, width: int, *, ascii_only: bool = False) -> list[str]:
     """The most frequent bigrams, as many a line as fit."""
-    parts = [f"{printable(a)}{printable(b)} {count:,}" for a, b, count in s.bigrams]
+    parts = [
+        f"{glyph(a, ascii_only=ascii_only)}{glyph(b, ascii_only=ascii_only)} {count:,}" for a, b, count in s.bigrams
+    ]
     size = max(map(cell_len, parts), default=0) + 2
     each = max(1, (width + 2) // max(1, size))
     return ["".join(fit(p, size) for p in parts[i : i + each]).rstrip() for i in range(0, len(parts), each)]
@@ -144,8 +147,8 @@ def window_walk(word: str, vocabulary: Vocabulary, block_size: int, *, ascii_onl
     context = [BOUNDARY] * block_size
     lines = []
     for token in [*vocabulary.encode(word[:_LONGEST]), BOUNDARY]:
-        shown = "".join(printable(vocabulary.symbol(t)) for t in context)
-        lines.append(f"{shown} {arrow} {printable(vocabulary.symbol(token))}")
+        shown = "".join(glyph(vocabulary.symbol(t), ascii_only=ascii_only) for t in context)
+        lines.append(f"{shown} {arrow} {glyph(vocabulary.symbol(token), ascii_only=ascii_only)}")
         context = [*context, token][-block_size:]
     if len(word) > _LONGEST:
         lines[-1] = "..."

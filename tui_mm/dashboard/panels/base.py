@@ -66,7 +66,7 @@ class Panel(Container, can_focus=True):
 _LEAST_CONTRAST = 3.2  # WCAG 2 asks for 3 of what is no running text; panels are a little off the background
 
 
-def _contrast(one: Color, other: Color) -> float:
+def contrast(one: Color, other: Color) -> float:
     """As WCAG 2 has it, from 1 to 21."""
     low, high = sorted(map(_luminance, (one, other)))
     return (high + 0.05) / (low + 0.05)
@@ -78,27 +78,31 @@ def _luminance(color: Color) -> float:
 
 
 def theme_colors(variables: dict[str, str]) -> Colors:
-    """The charts' colours from a theme's variables."""
-
+    """The charts' colours from a theme's variables, each told from the background."""
     background, foreground = Color.parse(variables["background"]), Color.parse(variables["foreground"])
+    if background.ansi is not None:  # a theme of the terminal's own colours, whatever they are
+        return Colors()
 
     def legible(color: Color) -> tuple[int, int, int]:
         """As it is, or as much nearer to the foreground as it takes to be read: a light theme's green is too light."""
         tints = (color.blend(foreground, tenth / 10) for tenth in range(11))
-        return next((tint for tint in tints if _contrast(tint, background) >= _LEAST_CONTRAST), foreground).rgb
+        return next((tint for tint in tints if contrast(tint, background) >= _LEAST_CONTRAST), foreground).rgb
 
     def rgb(name: str) -> tuple[int, int, int]:
         return legible(Color.parse(variables[name]))
 
+    primary = Color.parse(variables["primary"])
+    hue, saturation, lightness = primary.hsl
+    others = [Color.from_hsl((hue + n / 6) % 1, max(0.5, saturation), lightness) for n in (1, 3, 2, 5, 4)]
     muted = legible(background.blend(foreground, 0.45))
     return Colors(
         train=rgb("primary"),
-        band=background.blend(Color.parse(variables["primary"]), 0.45).rgb,
+        band=background.blend(primary, 0.6).rgb,
         dev=rgb("warning"),
         best=rgb("success"),
         baseline=muted,
         mark=rgb("accent"),
         cursor=rgb("accent"),
         warning=rgb("error"),
-        overlays=(rgb("secondary"), rgb("accent"), rgb("success"), rgb("warning"), rgb("error")),
+        overlays=tuple(legible(color) for color in others),
     )

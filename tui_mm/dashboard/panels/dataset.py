@@ -31,9 +31,9 @@ class DatasetPanel(Panel):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "word(1)", "next word", id="dataset_next", tooltip="Walk through the next word"),
         Binding("left", "word(-1)", "word before", show=False, id="dataset_previous", tooltip="The word before"),
-        Binding("plus,equals_sign", "block(1)", "block", key_display="+", id="dataset_more",
+        Binding("plus,equals_sign", "block(1)", "block", key_display="+ -", id="dataset_more",
                 tooltip="A longer context in the walk; the configuration stays as it is"),
-        Binding("minus", "block(-1)", "block", key_display="-", id="dataset_less",
+        Binding("minus", "block(-1)", "shorter block", key_display="-", show=False, id="dataset_less",
                 tooltip="A shorter context in the walk; the configuration stays as it is"),
         Binding("up", "scroll_lines(-1)", "up", show=False, id="dataset_up", tooltip="Lines further up"),
         Binding("down", "scroll_lines(1)", "down", show=False, id="dataset_down", tooltip="Lines further down"),
@@ -58,7 +58,9 @@ class DatasetPanel(Panel):
         words = self.state.words
         if words is None:
             if self.state.fault:
-                self._show(Text(printable(self.state.fault)))
+                width = self.query_one(VerticalScroll).scrollable_content_region.width or 24
+                line = Text(f"{printable(self.state.fault)}\n\nno words: o chooses a list, e sets up everything")
+                self._show(Text("\n").join(line.wrap(self.app.console, width)))
             return
         corpus, size = words.splits.corpus, self.query_one(VerticalScroll).scrollable_content_region
         self._word %= len(corpus)

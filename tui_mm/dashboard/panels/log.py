@@ -12,9 +12,12 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from tui_mm.dashboard.panels.base import Panel
+from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
 
 _MOST = 500  # lines shown
+_TIME = 10  # cells of a time and what is left before the message
+_BROAD = 50  # from this width on, a message stands in a column of its own
 
 
 class LogPanel(Panel):
@@ -38,18 +41,36 @@ class LogPanel(Panel):
         with VerticalScroll(can_focus=False):
             yield Static(id="events", markup=False)
 
+    def __init__(self, state: ViewState) -> None:
+        super().__init__(state)
+        self._drawn: object = None
+
     def draw(self) -> None:
-        follower = self.state.follower
+        scroll = self.query_one(VerticalScroll)
+        follower, notes = self.state.follower, self.state.notes
         events = follower.events if follower else []
-        lines = sorted([(e.time, e.message) for e in events] + self.state.notes)
-        shown = Text("\n".join(f"{_clock(at)}  {printable(message)}" for at, message in lines[-_MOST:]))
-        static, scroll = self.query_one("#events", Static), self.query_one(VerticalScroll)
-        if str(static.content) == shown.plain:
+        width = scroll.scrollable_content_region.width
+        drawn = (follower, len(events), len(notes), width)
+        if drawn == self._drawn:
             return
+        self._drawn = drawn
+        lines = sorted([(e.time, e.message) for e in events] + notes)[-_MOST:]
+        shown = Text("\n").join(row for at, message in lines for row in self._rows(at, printable(message), width))
         follow = scroll.is_vertical_scroll_end
-        static.update(shown)
+        self.query_one("#events", Static).update(shown)
         if follow:
             scroll.scroll_end(animate=False)
+
+    def _rows(self, at: float, message: str, width: int) -> list[Text]:
+        """A line of the log, folded; what follows its first row is indented, so that the times stand out."""
+        indent = _TIME if width >= _BROAD else 2
+        line = Text(f"{_clock(at):<{_TIME}}{message}")
+        first, *more = line.wrap(self.app.console, max(_TIME + 1, width)) or [line]
+        if not more:
+            return [first]
+        rest = line[len(first.plain) :]
+        rest = Text(rest.plain.lstrip())
+        return [first, *(Text(" " * indent) + row for row in rest.wrap(self.app.console, max(4, width - indent)))]
 
     def action_scroll(self, key: str) -> None:
         scroll = self.query_one(VerticalScroll)

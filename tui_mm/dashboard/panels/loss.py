@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
+from rich.text import Text
 from textual import events
 from textual.actions import SkipAction
 from textual.app import ComposeResult
@@ -55,6 +57,7 @@ class LossPanel(Panel):
         self._cursor: float | None = None  # a place on the x axis
         self._losses: Range | None = None  # the y axis as it was drawn last, and what it was drawn of
         self._losses_of: object = None
+        self._drawn: object = None  # what the chart on the screen was drawn from
 
     def compose(self) -> ComposeResult:
         yield ChartView()
@@ -63,7 +66,10 @@ class LossPanel(Panel):
 
     @property
     def _overlays(self) -> list[Overlay]:
-        return [o for o in self.state.overlays[:MAX_OVERLAYS] if o.follower.steps]
+        """The other runs that have steps; the run that is shown is none of them."""
+        own = self.state.follower
+        others = self.state.overlays[:MAX_OVERLAYS]
+        return [o for o in others if o.follower.steps and (own is None or o.follower.run.id != own.run.id)]
 
     @property
     def _lead(self) -> RunFollower | None:
@@ -100,10 +106,25 @@ class LossPanel(Panel):
             return
         self._title()
         if lead is None:
-            view.show("press t to train: the loss of every step appears here")
+            says = "press t to train: the loss of every step appears here"
+            if self.state.words is None and self.state.fault:
+                says = "no loss without words: o chooses a list"
+            self._drawn = None
+            view.show(Text("\n").join(Text(says).wrap(self.app.console, view.size.width)))
             return
         look = self.look(view)
-        view.show(loss_chart(self._picture(lead, look), look))
+        drawn = (look, self._zoomed, self._cursor, *self._shown())
+        if drawn != self._drawn:
+            self._drawn = drawn
+            view.show(loss_chart(self._picture(lead, look), look))
+
+    def _shown(self) -> Iterator[object]:
+        """What a chart depends on, beside its look and where a person is in it."""
+        state = self.state
+        yield from (self.axis, state.settings.loss_scale, state.words, state.is_training, state.total_steps)
+        for name, each in (("", state.follower), *((o.label, o.follower) for o in self._overlays)):
+            if each is not None:
+                yield from (name, each, each.steps, len(each.evaluations), each.epochs_per_step)
 
     def _picture(self, lead: RunFollower, look: Look) -> LossPicture:
         axis, log = self.axis, self.state.settings.loss_scale == "log"

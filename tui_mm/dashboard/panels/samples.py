@@ -12,7 +12,6 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 from textual import on
-from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -21,6 +20,7 @@ from textual.widgets import Input
 
 from data.vocabulary import VocabularyError
 from tui_mm.dashboard.charts.bars import paired_bars
+from tui_mm.dashboard.charts.cells import fit, glyph
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.messages import SampleWanted
 from tui_mm.dashboard.panels.base import Panel
@@ -77,7 +77,7 @@ class SamplesPanel(Panel):
                 tooltip="Draw other names: the next seed (enter in the input, too)"),
         Binding("G", "draw_again(0)", "first names", id="samples.first", show=False,
                 tooltip="Back to the names of the lecture's seed"),
-        Binding("escape", "leave_input", "leave the input", id="samples.leave", show=False,
+        Binding("escape", "leave_input", "leave the input", id="samples.leave",
                 tooltip="From the input to the panel, whose keys work then"),
     ]  # fmt: skip
     DEFAULT_CSS = """
@@ -121,19 +121,21 @@ class SamplesPanel(Panel):
     def on_resize(self, _: Resize) -> None:
         if not self.size.width:
             return
-        found = self._places
-        self.query_one("#answer").set_class(found.beside, "-beside")
-        for widget, (columns, rows) in (("#names", found.names), ("#next", found.bars)):
-            styles = self.query_one(widget).styles
-            styles.width, styles.height = columns, rows
         self.draw()
         answer = self.state.samples
         if answer is not None and len(answer["names"]) < self.request.count:
             self.post_message(SampleWanted())
 
+    def _place(self, found: Places) -> None:
+        self.query_one("#answer").set_class(found.beside, "-beside")
+        for widget, (columns, rows) in (("#names", found.names), ("#next", found.bars)):
+            styles = self.query_one(widget).styles
+            styles.width, styles.height = columns, rows
+
     def draw(self) -> None:
         """Show the worker's last answer, or why there is none."""
-        columns, room = self._places.names
+        found = self._places
+        columns, room = found.names
         if not columns:
             return
         line = settings_line(self.state.settings, LECTURE_OFFSET + self._further, self.size.width)
@@ -142,14 +144,19 @@ class SamplesPanel(Panel):
         answer, fault = self.state.samples, self.state.samples_fault
         if fault or answer is None:
             said = printable(fault) if fault else "names appear as soon as torch has loaded"
-            names.show(Text("\n").join(Text(said).wrap(self.app.console, columns)))
+            if not fault and self.state.words is None and self.state.fault:
+                said = "no names without words: o chooses a list"
+            self._place(Places((self.size.width, max(0, self.size.height - 2)), (0, 0), False))
+            names.show(Text("\n").join(Text(said).wrap(self.app.console, self.size.width)))
             bars.show("")
             self._say_new("")
             return
+        self._place(found)
         new, share, other = self._styles()
         shown = answer["names"][:room]
         names.show(names_text(shown, columns, new=new, ascii_only=self.state.ascii_only))
-        self._say_new(f"{sum(not n['seen_in'] for n in shown)} of {len(shown)} new")
+        count, step = f"{sum(not n['seen_in'] for n in shown)} of {len(shown)} new", f"step {answer['step']:,}"
+        self._say_new(f"{count}, {step}" if len(count) + len(step) + 4 <= self.size.width else step)
         width, rows = self._places.bars
         bars.show(
             next_text(
@@ -209,9 +216,11 @@ class SamplesPanel(Panel):
         self._further = self._further + seeds if seeds else 0
         self._change()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is the app's where the input has no focus."""
+        return action != "leave_input" or self.query_one("#prefix", Input).has_focus
+
     def action_leave_input(self) -> None:
-        if not self.query_one("#prefix", Input).has_focus:
-            raise SkipAction  # the app's escape
         self.focus()
 
 
@@ -223,16 +232,21 @@ def following(choices: Sequence[_T], present: _T, way: int) -> _T:
 
 
 def settings_line(settings: Settings, offset: int, width: int) -> str:
-    """How names are drawn, with the keys that change it where there is room."""
+    """How names are drawn, with the keys that change it where there is room; where there is little, without what has
+    no effect."""
     parts = [
         ("temp", "t", f"{settings.temperature:.1f}", "[ ]"),
         ("top-k", "k", f"{settings.top_k or 'all'}", "k"),
         ("top-p", "p", f"{settings.top_p}", "p"),
         ("seed", "s", f"+{offset}", "g"),
     ]
+    idle = [("top-k", not settings.top_k), ("top-p", settings.top_p >= 1)]
+    telling = [part for part in parts if (part[0], True) not in idle]
     for text in (
         "  ".join(f"{name} {value} ({keys})" for name, _, value, keys in parts),
         "  ".join(f"{name} {value}" for name, _, value, _ in parts),
+        "  ".join(f"{name} {value} ({keys})" for name, _, value, keys in telling),
+        "  ".join(f"{name} {value}" for name, _, value, _ in telling),
         " ".join(f"{short} {value}" for _, short, value, _ in parts),
     ):
         if len(text) <= width:
@@ -248,7 +262,7 @@ def names_text(names: Sequence[dict[str, Any]], columns: int, *, new: Style, asc
     width = min(room, max(map(cell_len, shown), default=0))
     lines = []
     for name, mark in zip(shown, marks, strict=True):
-        line = Text(_cut(name, width, ascii_only), new if mark == "new" else "")
+        line = Text(fit(name, width, ascii_only=ascii_only), new if mark == "new" else "")
         lines.append(line.append(f"  {mark}", new if mark == "new" else "dim"))
     return Text("\n", no_wrap=True).join(lines)
 
@@ -282,25 +296,13 @@ def next_text(
         head = []
     likely = np.argsort(-share, kind="stable")[: rows - 1 - len(head)].tolist()
     pairs = [
-        (shown_symbol(vocabulary.symbol(t), ascii_only=ascii_only), float(share[t]), (counts.get(t, 0) + 1) / total)
+        (
+            set_cell_size(glyph(vocabulary.symbol(t), ascii_only=ascii_only), 2),
+            float(share[t]),
+            (counts.get(t, 0) + 1) / total,
+        )
         for t in likely
     ]
     heads = ("model", "bigram") if head else ("next, t=1", "bigram")
     bars = paired_bars(pairs, heads, width=width, ascii_only=ascii_only, styles=styles)
     return Text("\n", no_wrap=True).join([*head, bars])
-
-
-def shown_symbol(symbol: str, *, ascii_only: bool = False) -> str:
-    """A character by itself: a space, and what takes no room of its own, made visible."""
-    if symbol == " ":
-        return "' '" if ascii_only else "␣"
-    shown = printable(symbol)
-    return shown if cell_len(shown) else symbol.encode("unicode_escape").decode("ascii")
-
-
-def _cut(text: str, cells: int, ascii_only: bool) -> str:
-    """``text`` in exactly so many cells, with an ellipsis where it was longer."""
-    if cell_len(text) <= cells:
-        return set_cell_size(text, cells)
-    dots = "..." if ascii_only else "…"
-    return set_cell_size(text, max(0, cells - len(dots))) + dots[: max(0, cells)]

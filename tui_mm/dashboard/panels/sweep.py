@@ -39,7 +39,7 @@ class SweepPanel(Panel):
         Binding("up", "suggestion(1)", "suggestion above", id="sweep.next", show=False,
                 tooltip="Put the cursor at the next higher suggestion"),
         Binding("enter", "apply", "use this rate", id="sweep.apply",
-                tooltip="Use the cursor's rate, or the valley's, in the configuration"),
+                tooltip="Train at the cursor's rate, or the valley's where there is no cursor"),
         Binding("escape", "no_cursor", "no cursor", id="sweep.no_cursor", show=False, tooltip="Take the cursor away"),
     ]  # fmt: skip
 
@@ -79,7 +79,7 @@ class SweepPanel(Panel):
                 self._exponents,
                 self._losses,
                 self._smoothed,
-                [("valley", found.valley), ("steepest", found.steepest), ("minimum", found.minimum)],
+                [("valley", found.valley), ("steepest", found.steepest), ("minimum/10", found.minimum)],
                 look=look,
                 planned=self._planned,
                 cursor=self.cursor,
@@ -110,7 +110,7 @@ class SweepPanel(Panel):
         return (
             f"press l to sweep: one step at each of {plan.points:,} rates 10**e, e from {plan.low:g} to {plan.high:g}, "
             "on a fresh model. Where the loss falls steadily, before it turns up, is a good rate. "
-            "A training under way is left be."
+            "A training under way goes on undisturbed."
         )
 
     # -- the cursor
