@@ -119,8 +119,11 @@ class DashboardApp(RunHost):
         from tui_mm.dashboard.panels.every import ALL_PANELS
         from tui_mm.dashboard.panels.samples import SamplesPanel
 
+        body = self.main.query_one("#body")
+        if not (body.is_attached and self.is_running):
+            return  # left already
         panels = [panel(self.state) for panel in ALL_PANELS]
-        await self.main.query_one("#body").mount(*panels)
+        await body.mount(*panels)
         self.samples = next(panel for panel in panels if isinstance(panel, SamplesPanel))
         self._arrange()
         self.set_interval(_POLL_SECONDS, self._poll)

@@ -62,7 +62,7 @@ def run_headless(
 async def _sit(
     dashboard: DashboardApp, pilot: Pilot[Any], press: Sequence[str], screenshot: Path | None, seen: list[Run]
 ) -> None:
-    await _until(lambda: dashboard.client or dashboard.state.fault)
+    await _until(lambda: dashboard.samples is not None and (dashboard.client or dashboard.state.fault))
     if dashboard.client is None:
         raise HeadlessError(dashboard.state.fault, code=2)
     seen.append(dashboard.client.run)

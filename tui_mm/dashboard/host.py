@@ -31,6 +31,7 @@ _REFUSALS = (ask.CommandError, RunError, TimeoutError)
 _ASKING_SHARE = 0.008  # of a training's time may go into answering one panel
 _LEAST_PAUSE = {"samples": 1.0, "bigrams": 4.0}  # seconds between two questions: a table is the most to send
 _USUAL_PAUSE = 2.0
+_MOST_PAUSE = 5.0  # the first answer warms torch up, and its cost tells little of the next
 
 
 class _Pace:
@@ -42,7 +43,8 @@ class _Pace:
         self.asked: object = None  # the last question, and at what step it was put
 
     def wait(self, answer: dict[str, Any]) -> None:
-        self.due = time.monotonic() + max(self._least, float(answer.get("seconds", 0.0)) / _ASKING_SHARE)
+        cost = float(answer.get("seconds", 0.0))
+        self.due = time.monotonic() + max(self._least, min(_MOST_PAUSE, cost / _ASKING_SHARE))
 
 
 class RunHost(App[str]):

@@ -56,6 +56,7 @@ class BigramsPanel(Panel):
         self._cursor = (0, 1)
         self._start = (0, 0)
         self._view = 0
+        self._drawn: object = None  # what the picture was made of
 
     def compose(self) -> ComposeResult:
         yield ChartView()
@@ -81,9 +82,14 @@ class BigramsPanel(Panel):
             return
         words = self.state.words
         if words is None:
+            self._drawn = None
             view.say(self.state.fault or _NOTHING)
             return
         ids, answer, look = self._ids(words), self.state.inspections.get("bigrams") or {}, self.look(view)
+        drawn = (words, answer.get("table"), answer.get("reason"), self._cursor, self._view, look)
+        if drawn == self._drawn:  # 27 x 27 cells take a while; tables are compared by identity first
+            return
+        self._drawn = drawn
         symbols = [words.splits.vocabulary.symbol(i) for i in ids]
         counts, data = data_shares(words.bigrams, ids)
         model = model_shares(answer.get("table") or [], len(ids))
