@@ -166,7 +166,10 @@ def test_the_help_and_the_palette_have_every_key() -> None:
             for number, panel in enumerate(panels(app), start=1):
                 await seat.press(str(number))
                 commands = {command.title: command.help for command in app.get_system_commands(app.screen)}
+                holder = app.main.query_one(panel)
                 for binding in Binding.make_bindings([*given(DashboardApp), *given(panel)]):
+                    if holder.check_action(binding.action, ()) is False:
+                        continue  # such as escape, which has nothing to leave
                     assert commands[f"{binding.description} ({display(binding)})"] == binding.tooltip
                 for binding in Binding.make_bindings(given(panel)):
                     assert any(display(binding) in keys and binding.description == short for keys, short, _ in lines)
