@@ -219,7 +219,7 @@ def test_a_terminal_gets_a_bar_and_a_curve_that_fit(
     assert re.search(r"━ +100% loss \d\.\d+ +dev \d\.\d+ .*0:00:00 left", text)
     assert "uniform ln" in text
     assert "samples:" in text
-    assert "⠤ train" in text
+    assert "⠒ train mean" in text
 
 
 def test_no_color_and_dumb_terminals_get_plain_text(words_file: Path) -> None:

@@ -13,10 +13,10 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
@@ -300,6 +300,12 @@ class DashboardApp(RunHost):
         self.set_rate(message.lr)
 
     # -- where the panels stand
+
+    def on_key(self, event: Key) -> None:
+        """A letter typed right behind the key that leads to an input was sent to where the focus was before; an input
+        lets no letter through, so one that comes here while an input has the focus belongs into it."""
+        if isinstance(self.focused, Input) and event.is_printable:
+            self.focused.post_message(Key(event.key, event.character))
 
     def on_resize(self, event: Resize) -> None:
         self._room = event.size  # Textual's own ``size`` follows after this
