@@ -12,7 +12,7 @@ run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check --quiet .

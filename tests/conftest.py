@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from textual._context import active_app
 
 from data.catalog import CATALOG
 from data.corpus import Corpus, parse_words, read_words
@@ -35,6 +38,22 @@ class Outcome:
 def one_thread() -> None:
     """On a busy machine, two threads take five times as long as one over tensors this small."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def prompt_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a key, Textual's pilot waits until the processor idles, 40 ms at least. Where there are hundreds of keys
+    and no threads behind them, this waits until no widget has a message to read, at most a second as Textual does."""
+
+    async def read_all(*_: float) -> None:
+        app, quiet, give_up = active_app.get(None), 0, time.monotonic() + 1
+        while quiet < 12 and time.monotonic() < give_up:
+            await asyncio.sleep(0)
+            screens = app.screen_stack if app is not None and app.is_running else []
+            pumps = [node for screen in screens for node in screen.walk_children(with_self=True)]
+            quiet = 0 if any(pump.message_queue_size for pump in [*pumps, *([app] if app else [])]) else quiet + 1
+
+    monkeypatch.setattr("textual.app.wait_for_idle", read_all)
 
 
 @pytest.fixture(autouse=True)

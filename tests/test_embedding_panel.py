@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 from textual.binding import Binding
 
 from data.corpus import Corpus
 from tests.panel_seat import Alone, alone, embedding_at, play, played, trained
 from tui_mm.dashboard.panels.embedding import EmbeddingPanel
+
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
 
 
 @played

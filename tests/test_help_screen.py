@@ -16,6 +16,8 @@ from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.panels.every import ALL_PANELS
 from tui_mm.dashboard.screens.help import HelpScreen, help_lines, help_sections
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 
 class OnePanel(Panel):
     NAME = "one"

@@ -287,6 +287,10 @@ def test_a_log_axis_has_two_ticks_at_least(low: float, times: float, most: int) 
     assert len(loss_ticks((math.log10(low), math.log10(low * times)), most, log=True)) >= 2
 
 
+def test_nor_does_a_short_one_between_round_numbers_have_but_one() -> None:
+    assert len(loss_ticks((math.log10(8.0625), math.log10(8.944)), 2, log=True)) >= 2
+
+
 def test_a_number_that_does_not_fit_is_not_told_wrongly() -> None:
     assert short(0.0125, 5) == ".0125"
     assert short(1.5e-05, 5) == ""

@@ -31,6 +31,8 @@ from tui_mm.runs.run import create_run
 from tui_mm.runs.store import EvaluationRow, LossChunk
 from tui_mm.words import split_for
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 STEPS = 1000
 KEYS = ("left", "right", "home", "end", "plus", "equals_sign", "minus", "shift+left", "shift+right", "f", "escape", "y",
         "u")  # fmt: skip

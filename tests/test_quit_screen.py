@@ -14,6 +14,8 @@ from textual.widgets import Button
 
 from tui_mm.dashboard.screens.quit import QuitScreen
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 SIZES = [(50, 15), (80, 24), (120, 36), (200, 60), (300, 100)]
 
 

@@ -25,6 +25,8 @@ from tui_mm.runs.listing import RunRow, list_runs
 from tui_mm.runs.run import Run, all_runs, create_run
 from tui_mm.runs.store import EvaluationRow, LossChunk
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 PATIENCE_S = 30.0
 SIZES = [(50, 15), (80, 24), (120, 36), (200, 60), (300, 100)]
 

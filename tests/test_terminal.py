@@ -66,7 +66,7 @@ def sit(words_file: Path, home: Path) -> Iterator[Callable[..., Person]]:
 
 def test_from_start_to_end(sit: Callable[..., Person]) -> None:
     """Sweeps, applies the rate, trains, pauses, goes on, samples, resizes, quits; then the run is there."""
-    person = sit("--steps", "20000")
+    person = sit("--steps", "8000")
     person.sees(r"vocabulary +\d+")
     person.press("l")
     person.sees("V valley")
@@ -85,20 +85,20 @@ def test_from_start_to_end(sit: Callable[..., Person]) -> None:
     person.sees(" 3 Samples .* 9")
     person.resize(120, 36)
     person.press("\x1b")
-    person.sees("✓ done 20,000 / 20,000")
+    person.sees("✓ done 8,000 / 8,000")
     person.press("q")
     ident = person.sees("run ([0-9a-f]{8}) is kept")[1]
     run = find_run(Home.find(), ident)
     assert run.status() == "done"
     with run.store() as store:
-        assert len(store.losses()) == 20_000
+        assert len(store.losses()) == 8_000
         exponents, losses = store.sweep_points()
     assert len(exponents) == 1000
     assert run.config().lr == pytest.approx(suggest(exponents, smooth(losses)).valley, rel=0.01)
 
 
 def test_a_closed_terminal_does_not_end_the_training(sit: Callable[..., Person]) -> None:
-    person = sit("--steps", "20000", columns=80, rows=24)
+    person = sit("--steps", "8000", columns=80, rows=24)
     person.sees("created")
     person.press("t")
     person.sees("running")
@@ -106,11 +106,11 @@ def test_a_closed_terminal_does_not_end_the_training(sit: Callable[..., Person])
     person.hang_up()
     await_(lambda: run.status() == "done")
     with run.store() as store:
-        assert len(store.losses()) == 20_000
+        assert len(store.losses()) == 8_000
 
 
 def test_quitting_while_it_trains_asks_and_can_let_it_go_on(sit: Callable[..., Person]) -> None:
-    person = sit("--steps", "20000", columns=80, rows=24)
+    person = sit("--steps", "8000", columns=80, rows=24)
     person.sees("created")
     person.press("t")
     person.sees("running")

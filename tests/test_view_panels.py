@@ -19,6 +19,8 @@ from tui_mm.dashboard.panels.layers import LayersPanel
 from tui_mm.dashboard.panels.timeline import TimelinePanel
 from tui_mm.dashboard.state import ViewState
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 PANELS: list[type[Panel]] = [EmbeddingPanel, LayersPanel, BigramsPanel, TimelinePanel]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -95,6 +96,7 @@ class DashboardApp(RunHost):
         self._due = False
         self._alone = False  # one panel at a time, as a person wants it
         self._current = kept.panel if any(name == kept.panel for _, name, _ in TABS) else "loss"
+        self._widgets = 0  # that there are once all panels are up
         self.samples: SamplesPanel | None = None  # None until the panels are there
         self.worker_ended = False
 
@@ -125,6 +127,7 @@ class DashboardApp(RunHost):
         panels = [panel(self.state) for panel in ALL_PANELS]
         await body.mount(*panels)
         self.samples = next(panel for panel in panels if isinstance(panel, SamplesPanel))
+        self._widgets = len(self.main.query("#head, #foot, #body *"))
         self._arrange()
         self.set_interval(_POLL_SECONDS, self._poll)
 
@@ -161,11 +164,17 @@ class DashboardApp(RunHost):
     # -- painting
 
     def _poll(self) -> None:
-        try:
+        with self._unless_taken_down():
             self._take_in()
+
+    @contextmanager
+    def _unless_taken_down(self) -> Iterator[None]:
+        """A timer and an answer may come while the app is being taken down around them, with widgets gone already."""
+        try:
+            yield
         except NoMatches:
-            if len(self.screen_stack) and len(self.main.query("#head, #foot, Panel")) == len(TABS) + 2:
-                raise  # otherwise the app is being taken down around its timer
+            if self.screen_stack and len(self.main.query("#head, #foot, #body *")) >= self._widgets:
+                raise
 
     def _take_in(self) -> None:
         from tui_mm.dashboard.overlays import poll_overlays
@@ -262,21 +271,23 @@ class DashboardApp(RunHost):
         if panel is None:
             return
         self.state.samples, self.state.samples_fault = answer, ""
-        panel.draw()
-        self._show(panel)  # what was typed meanwhile
+        with self._unless_taken_down():
+            panel.draw()
+            self._show(panel)  # what was typed meanwhile
 
     def _refuse_samples(self, line: str) -> None:
         self.state.samples_fault = line
         if self.samples is not None:
-            self.samples.draw()
+            with self._unless_taken_down():
+                self.samples.draw()
 
     def _take_inspection(self, panel: Panel, answer: dict[str, Any]) -> None:
         self.state.inspections[panel.WANTS] = answer
-        panel.draw()
+        with self._unless_taken_down():
+            panel.draw()
 
     def _refuse_inspection(self, panel: Panel, line: str) -> None:
-        self.state.inspections[panel.WANTS] = {"reason": line}
-        panel.draw()
+        self._take_inspection(panel, {"reason": line})
 
     @on(Panel.Placed)
     def _panel_placed(self, message: Panel.Placed) -> None:

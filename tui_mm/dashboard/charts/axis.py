@@ -111,7 +111,7 @@ def loss_ticks(window: Range, most: int, *, log: bool, width: int = 5) -> list[t
             return [(math.log10(t), short(t, width)) for t in inside]
     if len(inside) > 2:  # too many for the height
         return [(math.log10(t), short(t, width)) for t in inside[:: -(-len(inside) // most)]]
-    for parts in (most, most + 1, most + 2):  # within so little, the axis is as good as linear
+    for parts in range(most, most + 4):  # within so little, the axis is as good as linear; fifths give two ticks
         step = _nice((10.0**high - 10.0**low) / parts)
         numbered = range(max(1, math.ceil(10.0**low / step)), math.floor(10.0**high / step) + 1)
         if len(numbered) > 1:
