@@ -86,7 +86,7 @@ def steps_row(corpus: Corpus, repeats: int, quick: bool) -> Row:
     preset = lecture_config()
     total = max(preset.steps, needed)
     # Evaluations are left out, as the notebook has none in its loop: the one at step 0 falls into the warm-up.
-    config = preset.model_copy(update={"steps": total, "eval_every": total})
+    config = preset.but(steps=total, eval_every=total)
     torch.set_num_threads(1)
     reference, ours = NotebookLoop(config, corpus), _Ours(config, corpus)
     ours.train(_WARM_UP)

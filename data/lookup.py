@@ -44,12 +44,14 @@ class WordIndex:
 
     @cached_property
     def distinct(self) -> int:
-        return len(np.unique(self._hashes))
+        hashes = self._sorted[0]
+        return min(len(hashes), 1) + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
 
     def shared_with_train(self, name: str) -> int:
         """How many words of a split (repeats counted) also stand in train."""
         mine = self._hashes[self._splits.named(name).order]
-        return int(np.isin(mine, self._hashes[self._splits.train.order]).sum())
+        train = np.sort(self._hashes[self._splits.train.order])
+        return int(np.count_nonzero(train.take(np.searchsorted(train, mine), mode="clip") == mine))
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[Any], NDArray[np.uint8]]:

@@ -67,7 +67,7 @@ class StillFollower(RunFollower):
         self.status = STATUS[moment]
         self.meta = {
             "status": self.status,
-            "config": CONFIG.model_dump(),
+            "config": CONFIG.values(),
             "data": data_facts(CONFIG, words.splits, words.statistics.distinct),
             "model": model_facts(CONFIG, words.splits.vocabulary),
             "device": "cpu",

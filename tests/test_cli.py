@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tui_mm.config import RunConfig
+from tui_mm.config import FIELDS
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import find_run
 
@@ -316,7 +316,7 @@ def test_help_begins_with_examples_and_names_every_hyperparameter(cli: Cli) -> N
         assert done.code == 0
         assert done.out.startswith("Examples:"), command
     shown = cli("train", "--help").out
-    for name in RunConfig.model_fields:
+    for name in FIELDS:
         assert f"--{name.replace('_', '-')} " in shown
 
 

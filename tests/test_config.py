@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_mm.config import (
+    FIELDS,
     NOT_USED,
     PRESET_SUMMARIES,
     PRESETS,
     ConfigError,
-    RunConfig,
     allowed,
-    choices,
     fields_by_group,
-    group_of,
     make_config,
     nearest_preset,
     parse_field,
@@ -28,9 +26,9 @@ from tui_mm.config import (
 
 
 def test_every_field_is_explained_and_grouped() -> None:
-    for name, field in RunConfig.model_fields.items():
-        assert field.description, name
-        assert group_of(field) in ("Data", "Model", "Training", "Schedule", "Machine")
+    for name, field in FIELDS.items():
+        assert field.help, name
+        assert field.group in ("Data", "Model", "Training", "Schedule", "Machine")
         assert allowed(name)
 
 
@@ -116,14 +114,14 @@ def test_missing_binary_and_large_files_are_one_line(tmp_path: Path) -> None:
             make_config(None, file)
 
 
-@given(st.dictionaries(st.sampled_from(list(RunConfig.model_fields)), st.text() | st.integers() | st.floats()))
+@given(st.dictionaries(st.sampled_from(list(FIELDS)), st.text() | st.integers() | st.floats()))
 def test_any_values_give_a_configuration_or_one_clear_line(values: dict[str, object]) -> None:
     try:
         config = make_config(flags=values)
     except ConfigError as error:
         assert str(error).strip()
     else:
-        assert make_config(flags=config.model_dump()) == config
+        assert make_config(flags=config.values()) == config
 
 
 def test_evaluation_interval_is_a_twentieth_of_the_steps_by_default() -> None:
@@ -134,20 +132,20 @@ def test_evaluation_interval_is_a_twentieth_of_the_steps_by_default() -> None:
 
 def test_all_fields_stand_in_groups_in_their_order() -> None:
     groups = fields_by_group()
-    assert [name for names in groups.values() for name in names] == list(RunConfig.model_fields)
+    assert [name for names in groups.values() for name in names] == list(FIELDS)
     assert groups["Machine"] == ["device", "threads"]
 
 
 def test_choices_are_those_of_literal_fields() -> None:
-    assert choices("init") == ("lecture", "scaled")
-    assert choices("lr") == ()
+    assert FIELDS["init"].choices == ("lecture", "scaled")
+    assert FIELDS["lr"].choices == ()
 
 
 def test_what_is_not_used_names_fields_and_choices_that_exist() -> None:
     for (field, value), names in NOT_USED.items():
-        assert value in choices(field)
-        assert set(names) <= set(RunConfig.model_fields)
-    assert {value for field, value in NOT_USED if field == "schedule"} == set(choices("schedule"))
+        assert value in FIELDS[field].choices
+        assert set(names) <= set(FIELDS)
+    assert {value for field, value in NOT_USED if field == "schedule"} == set(FIELDS["schedule"].choices)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +161,7 @@ def test_what_is_not_used_names_fields_and_choices_that_exist() -> None:
     ],
 )
 def test_fields_without_use_under_a_choice(flags: dict[str, str], name: str, by: str | None) -> None:
-    assert unused(make_config(flags=flags).model_dump()).get(name) == by
+    assert unused(make_config(flags=flags).values()).get(name) == by
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -174,9 +172,9 @@ def test_a_preset_is_nearest_to_itself_whatever_the_words(name: str) -> None:
 
 @given(st.data())
 def test_a_text_gives_the_value_and_the_message_that_the_whole_configuration_gives(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(list(RunConfig.model_fields)))
+    name = data.draw(st.sampled_from(list(FIELDS)))
     text = data.draw(
-        st.text(max_size=8) | st.integers().map(str) | st.floats().map(str) | st.sampled_from(choices("init"))
+        st.text(max_size=8) | st.integers().map(str) | st.floats().map(str) | st.sampled_from(FIELDS["init"].choices)
     )
     try:
         value = parse_field(name, text)

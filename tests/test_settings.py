@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from tui_mm.runs.home import Home
 from tui_mm.settings import MAX_RECENT, Settings
@@ -47,7 +46,18 @@ def test_whatever_the_file_holds_the_dashboard_starts(tmp_path_factory: pytest.T
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"\xff\xfe", b"[]", b'{"temperature": "hot"}', b'{"top_p": 0}', b'{"recent": 5}', b"{" * 5000]
+    "raw",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b'{"temperature": "hot"}',
+        b'{"top_p": 0}',
+        b'{"recent": 5}',
+        b"{" * 5000,
+        b'{"loss_scale": "cubic"}',
+        b'{"theme": NaN}',
+    ],
 )
 def test_a_file_that_is_none_is_said(home: Path, raw: bytes) -> None:
     home.mkdir()
@@ -55,10 +65,3 @@ def test_a_file_that_is_none_is_said(home: Path, raw: bytes) -> None:
     settings, fault = Settings.load(Home.find())
     assert settings == Settings()
     assert "settings.json: cannot be read" in fault
-
-
-def test_a_value_that_is_not_allowed_is_refused() -> None:
-    settings = Settings()
-    with pytest.raises(ValidationError):
-        settings.temperature = -1
-    assert settings.temperature == 1.0

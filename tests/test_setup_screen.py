@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 
-from tui_mm.config import PRESETS, RunConfig, choices, make_config
+from tui_mm.config import FIELDS, PRESETS, make_config
 from tui_mm.dashboard.screens.fields import FieldRow
 from tui_mm.dashboard.screens.preview import preview
 from tui_mm.dashboard.screens.rate import RateScreen
@@ -97,7 +97,7 @@ def test_every_field_has_a_row_and_the_same_configuration_comes_back() -> None:
     async def scene() -> None:
         screen = SetupScreen(config, Settings(), datasets=Path("none"))
         async with seated(screen) as seat:
-            assert [row.field for row in screen.query("*") if isinstance(row, FieldRow)] == list(RunConfig.model_fields)
+            assert [row.field for row in screen.query("*") if isinstance(row, FieldRow)] == list(FIELDS)
             assert "\x1b" not in seat.painted
             assert r"a\x1b[2J.txt" in seat.painted
             assert "no words are read" in seat.text_of("#outlook")
@@ -195,21 +195,23 @@ def test_what_a_choice_leaves_out_is_said() -> None:
     play(scene())
 
 
-@pytest.mark.parametrize("name", [name for name in RunConfig.model_fields if choices(name)])
+@pytest.mark.parametrize("name", [name for name in FIELDS if FIELDS[name].choices])
 def test_a_choice_turns_through_all_and_back(name: str) -> None:
     async def scene() -> None:
         async with seated(setup_screen()) as seat:
             row = seat.row(name)
             row.focus()
             before, seen = row.text, set()
-            for _ in choices(name):
+            for _ in FIELDS[name].choices:
                 await seat.pilot.press("space")
                 seen.add(row.text)
-            assert (seen, row.text) == (set(choices(name)), before)
+            assert (seen, row.text) == (set(FIELDS[name].choices), before)
             await seat.pilot.press("left", "enter")
             assert row.text == before
             await seat.pilot.click(row, offset=(18, 0))
-            assert row.text == choices(name)[(choices(name).index(before) + 1) % len(choices(name))]
+            assert (
+                row.text == FIELDS[name].choices[(FIELDS[name].choices.index(before) + 1) % len(FIELDS[name].choices)]
+            )
 
     play(scene())
 
@@ -218,7 +220,7 @@ def test_a_choice_turns_through_all_and_back(name: str) -> None:
 def test_the_field_that_has_the_focus_is_seen(size: tuple[int, int]) -> None:
     async def scene() -> None:
         async with seated(setup_screen(), size) as seat:
-            for field in RunConfig.model_fields:
+            for field in FIELDS:
                 assert getattr(seat.app.focused, "field", "") == field
                 assert seat.row(field).region in seat.screen.query_one(Form).region
                 await seat.pilot.press("down")

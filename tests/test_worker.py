@@ -265,7 +265,7 @@ def test_hyperparameters_change_before_the_training_and_the_model_is_looked_into
                 await client.ask(ask.Configure({"hidden": -1}))
             with pytest.raises(ask.CommandError, match="max_words"):
                 await client.ask(ask.Configure({"max_words": 3}))
-            answer = await client.ask(ask.Configure(plain.config().model_dump()))
+            answer = await client.ask(ask.Configure(plain.config().values()))
             after = await client.ask(ask.Inspect("layers"))
             assert [p["shape"] for p in before["parameters"]] != [p["shape"] for p in after["parameters"]]
             assert answer["parameters"] == sum(math.prod(p["shape"]) for p in after["parameters"])

@@ -6,14 +6,14 @@ Flags, ``--help``, TOML files, presets and the store all come from RunConfig. No
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic.fields import FieldInfo
+from msgspec import Meta, Struct, convert
+from msgspec.structs import asdict, fields, replace
 
 LECTURE_SEED = 2147483647
 MAX_CONFIG_BYTES = 1 << 20
@@ -25,73 +25,112 @@ class ConfigError(ValueError):
     """A wrong value: one line with the field, the value and what is allowed."""
 
 
-def _field(default: Any, group: Group, help: str, **bounds: Any) -> Any:
-    return Field(default=default, description=help, json_schema_extra={"group": group}, **bounds)
+def _about(group: Group, help: str, **bounds: Any) -> Meta:
+    return Meta(description=help, extra={"group": group}, **bounds)
 
 
-class RunConfig(BaseModel):
+class RunConfig(Struct, frozen=True, kw_only=True):
     """One training, completely: the same configuration and words give the same weights on one machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    data: Annotated[
+        str, _about("Data", "a named set (names, lecture-names), a file with one word a line, or -", min_length=1)
+    ] = "names"
+    encoding: Annotated[str, _about("Data", "text encoding of the file", min_length=1)] = "utf-8"
+    max_words: Annotated[int, _about("Data", "take only the first N words; 0 takes all", ge=0)] = 0
+    train_fraction: Annotated[
+        float, _about("Data", "share of the shuffled words to train on; 1 keeps their order", gt=0, le=1)
+    ] = 0.8
+    dev_fraction: Annotated[
+        float, _about("Data", "share of the words to choose by; the rest is the test split", ge=0, lt=1)
+    ] = 0.1
+    split_seed: Annotated[int, _about("Data", "seed of the shuffle before the split", ge=0)] = 42
 
-    data: str = _field(
-        "names", "Data", "a named set (names, lecture-names), a file with one word a line, or -", min_length=1
-    )
-    encoding: str = _field("utf-8", "Data", "text encoding of the file", min_length=1)
-    max_words: int = _field(0, "Data", "take only the first N words; 0 takes all", ge=0)
-    train_fraction: float = _field(
-        0.8, "Data", "share of the shuffled words to train on; 1 keeps their order", gt=0, le=1
-    )
-    dev_fraction: float = _field(0.1, "Data", "share of the words to choose by; the rest is the test split", ge=0, lt=1)
-    split_seed: int = _field(42, "Data", "seed of the shuffle before the split", ge=0)
+    model: Annotated[Literal["mlp", "bigram"], _about("Model", "mlp: Bengio et al. 2003; bigram: by counting")] = "mlp"
+    block_size: Annotated[int, _about("Model", "characters of context for a prediction", ge=1, le=256)] = 6
+    embedding: Annotated[int, _about("Model", "numbers a character is embedded as", ge=1, le=4096)] = 24
+    hidden: Annotated[int, _about("Model", "units of the tanh layer", ge=1, le=65536)] = 200
+    init: Annotated[
+        Literal["lecture", "scaled"], _about("Model", "lecture: plain randn; scaled: starts near ln V (E02)")
+    ] = "scaled"
+    smoothing: Annotated[float, _about("Model", "added to every count of the bigram model", ge=0)] = 1.0
 
-    model: Literal["mlp", "bigram"] = _field("mlp", "Model", "mlp: Bengio et al. 2003; bigram: by counting")
-    block_size: int = _field(6, "Model", "characters of context for a prediction", ge=1, le=256)
-    embedding: int = _field(24, "Model", "numbers a character is embedded as", ge=1, le=4096)
-    hidden: int = _field(200, "Model", "units of the tanh layer", ge=1, le=65536)
-    init: Literal["lecture", "scaled"] = _field(
-        "scaled", "Model", "lecture: plain randn; scaled: starts near ln V (E02)"
+    steps: Annotated[int, _about("Training", "minibatches to train on", ge=1, le=10**9)] = 2500
+    batch_size: Annotated[
+        int, _about("Training", "examples in a minibatch; 0 takes the whole train split", ge=0, le=1 << 20)
+    ] = 512
+    optimizer: Annotated[Literal["sgd", "adamw"], _about("Training", "sgd (with --momentum) or adamw")] = "adamw"
+    lr: Annotated[float, _about("Training", "learning rate, at the schedule's highest", gt=0)] = 0.015
+    momentum: Annotated[float, _about("Training", "of sgd", ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, _about("Training", "decay of the weights and embeddings, not of biases", ge=0)] = (
+        0.05
     )
-    smoothing: float = _field(1.0, "Model", "added to every count of the bigram model", ge=0)
-
-    steps: int = _field(2500, "Training", "minibatches to train on", ge=1, le=10**9)
-    batch_size: int = _field(
-        512, "Training", "examples in a minibatch; 0 takes the whole train split", ge=0, le=1 << 20
+    seed: Annotated[int, _about("Training", "of the initial weights and the minibatches", ge=0, le=(1 << 63) - 1)] = (
+        LECTURE_SEED
     )
-    optimizer: Literal["sgd", "adamw"] = _field("adamw", "Training", "sgd (with --momentum) or adamw")
-    lr: float = _field(0.015, "Training", "learning rate, at the schedule's highest", gt=0)
-    momentum: float = _field(0.0, "Training", "of sgd", ge=0, lt=1)
-    weight_decay: float = _field(0.05, "Training", "decay of the weights and embeddings, not of biases", ge=0)
-    seed: int = _field(LECTURE_SEED, "Training", "of the initial weights and the minibatches", ge=0, lt=1 << 63)
-    eval_every: int = _field(0, "Training", "steps between evaluations; 0 takes a twentieth of --steps", ge=0)
-    patience: int = _field(0, "Training", "stop after N evaluations without a better dev loss; 0 never", ge=0)
+    eval_every: Annotated[
+        int, _about("Training", "steps between evaluations; 0 takes a twentieth of --steps", ge=0)
+    ] = 0
+    patience: Annotated[
+        int, _about("Training", "stop after N evaluations without a better dev loss; 0 never", ge=0)
+    ] = 0
 
-    schedule: Literal["constant", "step", "cosine", "one-cycle", "bengio"] = _field(
-        "one-cycle", "Schedule", "how the learning rate moves: constant, step, cosine, one-cycle, bengio"
-    )
-    decay_at: float = _field(0.5, "Schedule", "step: share of the steps after which the rate drops", gt=0, lt=1)
-    decay_factor: float = _field(0.1, "Schedule", "step: what the rate is multiplied by then", gt=0, le=1)
-    warmup: float = _field(0.2, "Schedule", "one-cycle: share of the steps in which the rate rises", ge=0, lt=1)
-    decay_rate: float = _field(1e-4, "Schedule", "bengio: r in lr / (1 + r * step)", ge=0)
+    schedule: Annotated[
+        Literal["constant", "step", "cosine", "one-cycle", "bengio"],
+        _about("Schedule", "how the learning rate moves: constant, step, cosine, one-cycle, bengio"),
+    ] = "one-cycle"
+    decay_at: Annotated[
+        float, _about("Schedule", "step: share of the steps after which the rate drops", gt=0, lt=1)
+    ] = 0.5
+    decay_factor: Annotated[float, _about("Schedule", "step: what the rate is multiplied by then", gt=0, le=1)] = 0.1
+    warmup: Annotated[
+        float, _about("Schedule", "one-cycle: share of the steps in which the rate rises", ge=0, lt=1)
+    ] = 0.2
+    decay_rate: Annotated[float, _about("Schedule", "bengio: r in lr / (1 + r * step)", ge=0)] = 1e-4
 
-    device: str = _field(
-        "auto", "Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$"
-    )
-    threads: int = _field(0, "Machine", "CPU threads; 0 chooses by the size of the work", ge=0, le=1024)
-
-    @model_validator(mode="after")
-    def _fractions(self) -> RunConfig:
-        if self.train_fraction + self.dev_fraction > 1 + 1e-9:
-            raise ValueError(
-                f"train_fraction, dev_fraction: {self.train_fraction:g} and {self.dev_fraction:g} are more than "
-                "the whole; give two shares that add up to at most 1"
-            )
-        return self
+    device: Annotated[
+        str, _about("Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")
+    ] = "auto"
+    threads: Annotated[int, _about("Machine", "CPU threads; 0 chooses by the size of the work", ge=0, le=1024)] = 0
 
     @property
     def evaluation_interval(self) -> int:
         """Steps between evaluations."""
         return self.eval_every or max(1, -(-self.steps // 20))
+
+    def values(self) -> dict[str, Any]:
+        """Every field by its name; ``validate`` gives the same configuration again."""
+        return asdict(self)
+
+    def but(self, **changes: Any) -> RunConfig:
+        """The same with other values, which are not checked."""
+        return replace(self, **changes)
+
+
+class Hyperparameter(NamedTuple):
+    """What is known of a field of RunConfig."""
+
+    name: str
+    default: Any
+    kind: type[str] | type[int] | type[float]
+    choices: tuple[str, ...]
+    """Where the value is one of a few texts."""
+    group: Group
+    help: str
+    bounds: Meta
+    annotation: Any
+
+    @classmethod
+    def of(cls, name: str, default: Any, annotation: Any) -> Hyperparameter:
+        plain, about = get_args(annotation)
+        choices = get_args(plain) if get_origin(plain) is Literal else ()
+        kind = str if choices else plain
+        return cls(name, default, kind, choices, about.extra["group"], about.description, about, annotation)
+
+
+FIELDS: dict[str, Hyperparameter] = {
+    field.name: Hyperparameter.of(field.name, field.default, field.type) for field in fields(RunConfig)
+}
+"""All hyperparameters by name, in the order in which they are shown."""
 
 
 _LECTURE: dict[str, Any] = {
@@ -149,47 +188,32 @@ NOT_USED: dict[tuple[str, str], tuple[str, ...]] = {
 """The fields that nothing is done with under a choice: (field, value) to their names."""
 
 
-def group_of(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    assert isinstance(extra, dict)
-    return str(extra["group"])
-
-
 def allowed(name: str) -> str:
     """What a field takes, in words: ``a whole number from 1 to 256``."""
-    field = RunConfig.model_fields[name]
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    if field.annotation is str:
+    field = FIELDS[name]
+    if field.choices:
+        return "one of " + ", ".join(field.choices)
+    if field.kind is str:
         return {"device": "auto, cpu, mps, cuda or cuda:N"}.get(name, "a text that is not empty")
-    bounds = {
-        key: getattr(item, key) for item in field.metadata for key in ("ge", "gt", "le", "lt") if hasattr(item, key)
-    }
-    parts = [
-        words.format(f"{bounds[key]:,}" if isinstance(bounds[key], int) else f"{bounds[key]:g}")
-        for key, words in (("ge", "from {}"), ("gt", "above {}"), ("le", "to {}"), ("lt", "below {}"))
-        if key in bounds
-    ]
-    kind = "a whole number" if field.annotation is int else "a number"
-    if len(parts) == 1 and "ge" in bounds:
+    limits = ((words, getattr(field.bounds, key)) for key, words in _BOUNDS.items())
+    parts = [w.format(f"{v:,}" if isinstance(v, int) else f"{v:g}") for w, v in limits if v is not None]
+    kind = "a whole number" if field.kind is int else "a number"
+    if len(parts) == 1 and field.bounds.ge is not None:
         parts.append("on")
-    elif len(parts) == 2 and "gt" in bounds:
+    elif len(parts) == 2 and field.bounds.gt is not None:
         parts[1] = parts[1].replace("to ", "and at most ")
     return " ".join([kind, *parts])
+
+
+_BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "below {}"}
 
 
 def fields_by_group() -> dict[str, list[str]]:
     """The names of all fields, in their order, by group."""
     groups: dict[str, list[str]] = {}
-    for name, field in RunConfig.model_fields.items():
-        groups.setdefault(group_of(field), []).append(name)
+    for name, field in FIELDS.items():
+        groups.setdefault(field.group, []).append(name)
     return groups
-
-
-def choices(name: str) -> tuple[str, ...]:
-    """What a field takes, where that is one of a few texts; else nothing."""
-    annotation = RunConfig.model_fields[name].annotation
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def unused(values: Mapping[str, Any]) -> dict[str, str]:
@@ -206,7 +230,7 @@ def nearest_preset(config: RunConfig) -> str:
 
     def differences(name: str) -> int:
         preset = make_config(name)
-        return sum(getattr(preset, f) != getattr(config, f) for f in RunConfig.model_fields if f not in KEPT_BY_PRESETS)
+        return sum(getattr(preset, f) != getattr(config, f) for f in FIELDS if f not in KEPT_BY_PRESETS)
 
     return min(PRESETS, key=differences)
 
@@ -216,18 +240,17 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def parse_field(name: str, text: str) -> Any:
-    """The value of one field from text. Raises ConfigError, in the words of ``validate``."""
+def parse_field(name: str, value: Any) -> Any:
+    """The value of one field from text, or from a value of another source. Raises ConfigError."""
+    field = FIELDS[name]
     try:
-        return _adapter(name).validate_python(text)
-    except ValidationError:
-        raise ConfigError(_refusal(name, text)) from None
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    field = RunConfig.model_fields[name]
-    return TypeAdapter(Annotated[field.annotation, field], config=ConfigDict(allow_inf_nan=False))  # type: ignore[arg-type]
+        given = field.kind(value) if isinstance(value, str) else value  # '.5', ' 7' and '1_000' as Python reads them
+        taken = convert(given, field.annotation, strict=False)  # 1000.0 is a whole number
+    except ValueError:  # of which ValidationError is one
+        raise ConfigError(_refusal(name, value)) from None
+    if isinstance(taken, float) and not math.isfinite(taken):
+        raise ConfigError(_refusal(name, value))
+    return taken
 
 
 def make_config(
@@ -249,20 +272,23 @@ def make_config(
 def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> RunConfig:
     """A RunConfig from values; ``sources`` says where each came from, for the message. Raises ConfigError."""
     sources = sources or {}
-    try:
-        return RunConfig.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if not first["loc"]:
-            raise ConfigError(first["msg"].removeprefix("Value error, ")) from None
-        name = str(first["loc"][0])
+    taken = {}
+    for name, value in values.items():
         prefix = sources.get(name, "")
         shown = name.replace("_", "-") if prefix == "--" else name
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"{prefix}{shown}: is not a hyperparameter; {_suggest(RunConfig.model_fields, name)}"
-            ) from None
-        raise ConfigError(prefix + _refusal(name, first["input"], shown)) from None
+        if name not in FIELDS:
+            raise ConfigError(f"{prefix}{shown}: is not a hyperparameter; {_suggest(FIELDS, name)}")
+        try:
+            taken[name] = parse_field(name, value)
+        except ConfigError:
+            raise ConfigError(prefix + _refusal(name, value, shown)) from None
+    config = RunConfig(**taken)
+    if config.train_fraction + config.dev_fraction > 1 + 1e-9:
+        raise ConfigError(
+            f"train_fraction, dev_fraction: {config.train_fraction:g} and {config.dev_fraction:g} are more than "
+            "the whole; give two shares that add up to at most 1"
+        )
+    return config
 
 
 def _refusal(name: str, value: Any, shown: str = "") -> str:

@@ -33,7 +33,7 @@ def expected_seconds(config: RunConfig, vocab_size: int, train_examples: int, sp
 
     ``vocab_size``: characters with the boundary; ``train_examples``: predictions in the train split.
     """
-    if "steps" in unused(config.model_dump()):
+    if "steps" in unused(config.values()):
         return _COUNTED * train_examples / speed
     parameters = parameter_count(config, vocab_size)
     values = config.block_size * config.embedding + config.hidden + vocab_size
@@ -84,7 +84,7 @@ def outlook(config: RunConfig, vocab_size: int, train_examples: int, speed: floa
     return [
         f"{parameter_count(config, vocab_size):,} parameters",
         f"about {clock(expected_seconds(config, vocab_size, train_examples, speed))} on this machine",
-        "counted once" if "steps" in unused(config.model_dump()) else steps,
+        "counted once" if "steps" in unused(config.values()) else steps,
     ]
 
 

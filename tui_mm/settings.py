@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
+from msgspec import Meta, Struct
 
 from tui_mm.runs.home import Home
 
@@ -15,10 +16,8 @@ MAX_BYTES = 1 << 20
 MAX_RECENT = 10
 
 
-class Settings(BaseModel):
-    """Set a field and ``save``; a value that is not allowed raises pydantic's ValidationError."""
-
-    model_config = ConfigDict(validate_assignment=True, extra="ignore")
+class Settings(Struct):
+    """Set a field and ``save``. What is read is checked; what a newer version wrote beside it is left out."""
 
     theme: str = "textual-dark"
     panel: str = "loss"  # the one shown on a narrow terminal
@@ -26,11 +25,11 @@ class Settings(BaseModel):
     loss_scale: Literal["log", "linear"] = "log"
     loss_axis: Literal["steps", "epochs", "seconds"] = "steps"
     bigrams: Literal["alone", "average"] = "alone"  # what the model's table shows
-    temperature: float = Field(default=1.0, ge=0, le=100)
-    top_k: int = Field(default=0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    recent: list[str] = Field(default_factory=list, max_length=MAX_RECENT)  # word lists, newest first
-    speed: float = Field(default=1.0, gt=0, le=1000)  # of this machine, against the estimate's
+    temperature: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    top_k: Annotated[int, Meta(ge=0)] = 0
+    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    recent: Annotated[list[str], Meta(max_length=MAX_RECENT)] = []  # word lists, newest first
+    speed: Annotated[float, Meta(gt=0, le=1000)] = 1.0  # of this machine, against the estimate's
 
     def remember_words(self, path: str) -> None:
         """Put a word list first among the recent ones."""
@@ -42,10 +41,10 @@ class Settings(BaseModel):
         path = _path(home)
         try:
             with path.open("rb") as file:
-                return cls.model_validate_json(file.read(MAX_BYTES)), ""
+                return msgspec.json.decode(file.read(MAX_BYTES), type=cls), ""
         except FileNotFoundError:
             return cls(), ""
-        except (OSError, ValidationError, UnicodeDecodeError):
+        except (OSError, msgspec.MsgspecError, RecursionError):
             return cls(), f"{path}: cannot be read as settings; the usual ones are used, and written when you leave"
 
     def save(self, home: Home) -> None:
@@ -53,8 +52,8 @@ class Settings(BaseModel):
         home.make()
         descriptor, part = tempfile.mkstemp(dir=home.root, prefix=".settings")  # made 0600
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(self.model_dump_json(indent=2))
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(self)))
             Path(part).replace(_path(home))
         except OSError:
             Path(part).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -109,13 +110,19 @@ def app(
 
         say("no terminal here: training as 'makemore-tui train' does", err=True)
         return train(config, home)
+    gc.disable()  # until the panels are up
     from tui_mm.dashboard.app import DashboardApp
 
-    dashboard = DashboardApp(config, home, ascii_only=ascii_wanted or ascii_only())
+    dashboard = DashboardApp(config, home, ascii_only=ascii_wanted or ascii_only(), when_up=_collect_again)
     line = dashboard.run()
     if line:
         say(line)
     return dashboard.return_code or 0
+
+
+def _collect_again() -> None:
+    gc.freeze()  # what was loaded stays: looking through it again and again would hold up the keys
+    gc.enable()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import click
 
 from tui_mm.cli.help import GroupedOption
-from tui_mm.config import PRESET_SUMMARIES, RunConfig, allowed, group_of, make_config
+from tui_mm.config import FIELDS, PRESET_SUMMARIES, RunConfig, allowed, make_config
 from tui_mm.runs.home import Home
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,15 +34,15 @@ def config_options(command: F, *, hidden: bool = False) -> F:
             hidden=hidden,
         ),
     ]
-    for name, field in RunConfig.model_fields.items():
+    for name, field in FIELDS.items():
         options.append(
             click.option(
                 f"--{name.replace('_', '-')}",
                 f"hyper_{name}",
                 metavar=_metavar(name),
-                help=f"{field.description} [{_limits(name)}]",
+                help=f"{field.help} [{_limits(name)}]",
                 cls=GroupedOption,
-                group=group_of(field),
+                group=field.group,
                 hidden=hidden,
             )
         )
@@ -79,13 +79,11 @@ def json_option(command: F) -> F:
 
 def _limits(name: str) -> str:
     """What is allowed, where the metavar does not say it, and the default."""
-    field = RunConfig.model_fields[name]
-    says_it = get_origin(field.annotation) is Literal or (field.annotation is str and name != "device")
+    field = FIELDS[name]
+    says_it = bool(field.choices) or (field.kind is str and name != "device")
     return ("" if says_it else f"{allowed(name)}, ") + f"default {field.default}"
 
 
 def _metavar(name: str) -> str:
-    annotation = RunConfig.model_fields[name].annotation
-    if get_origin(annotation) is Literal:
-        return "|".join(get_args(annotation))
-    return {int: "N", float: "X"}.get(annotation, "TEXT")  # type: ignore[arg-type]
+    field = FIELDS[name]
+    return "|".join(field.choices) or {int: "N", float: "X"}.get(field.kind, "TEXT")

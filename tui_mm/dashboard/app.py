@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,10 +17,11 @@ from textual.css.query import NoMatches
 from textual.events import Key, Resize
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
+from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
 from tui_mm.dashboard.panels.base import Panel
@@ -84,12 +85,15 @@ class DashboardApp(RunHost):
         *,
         ascii_only: bool = False,
         settings: Settings | None = None,
+        when_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """``when_up`` is called once all panels are there."""
         kept, fault = (settings, "") if settings is not None else Settings.load(home)
         state = ViewState(config, kept, ascii_only=ascii_only, color=not os.environ.get("NO_COLOR"))
         super().__init__(config, home, state)
         if fault:
             state.note(fault)
+        self._when_up = when_up
         self.animation_level = "none"  # every frame of one would go over the line
         self._room = self.size  # of the terminal
         self._painted = 0.0
@@ -104,7 +108,7 @@ class DashboardApp(RunHost):
         yield Static(id="head", markup=False)
         yield Container(id="body")
         yield Static(id="foot", markup=False)
-        yield Footer(compact=True)
+        yield KeysLine(ascii_only=self.state.ascii_only)
 
     def on_mount(self) -> None:
         if self.state.settings.theme in self.available_themes:
@@ -130,6 +134,7 @@ class DashboardApp(RunHost):
         self._widgets = len(self.main.query("#head, #foot, #body *"))
         self._arrange()
         self.set_interval(_POLL_SECONDS, self._poll)
+        self._when_up()
 
     @property
     def main(self) -> Screen[Any]:
@@ -395,7 +400,7 @@ class DashboardApp(RunHost):
 
         def chosen(data: str | None) -> None:
             if data is not None:
-                self._set_up(self.state.config.model_copy(update={"data": data}))
+                self._set_up(self.state.config.but(data=data))
 
         screen = WordsScreen(
             datasets=self.home.datasets,

@@ -12,13 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
 from textual import work
 from textual.app import App
 from textual.message import Message
 from textual.worker import WorkType, get_current_worker
 
-from tui_mm.config import RunConfig
+from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.dashboard.state import ViewState
 from tui_mm.runs.home import Home, RunError
 from tui_mm.worker import protocol as ask
@@ -176,7 +175,7 @@ class RunHost(App[str]):
         if not kept or self.state.status != "created":
             self.begin(config)
             return
-        answer = await self.answer_to(ask.Configure(config.model_dump()))
+        answer = await self.answer_to(ask.Configure(config.values()))
         if answer is not None:
             self.state.config = config
             self.state.parameters = int(answer["parameters"])
@@ -195,9 +194,9 @@ class RunHost(App[str]):
             self.tell(ask.SetLr(lr), lambda answer: f"lr {answer['lr']:.4g} from the next step on")
             return
         try:
-            config = RunConfig.model_validate(self.state.config.model_dump() | {"lr": lr})
-        except ValidationError:
-            self.notify(f"lr: {lr:g} is not allowed; give a number above 0", severity="error")
+            config = validate(self.state.config.values() | {"lr": lr})
+        except ConfigError as error:
+            self.notify(str(error), severity="error", markup=False)
             return
         self.notify(f"lr {lr:.4g}; t trains with it")
         self.configure(config)

@@ -134,7 +134,7 @@ def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, 
                 name=name,
                 created=datetime.now(UTC).isoformat(),
                 status="created",
-                config=config.model_dump(),
+                config=config.values(),
                 **facts,
             )
         return Run(part.rename(home.runs / ident))

@@ -52,9 +52,7 @@ def resume_trainer(run: Run, device: str | None = None) -> tuple[Trainer, Splits
     with run.store() as store:
         threads, before = store.get("threads"), store.get("device")
     config = run.config()
-    placed = config.model_copy(
-        update={"device": device or before or config.device, "threads": threads or config.threads}
-    )
+    placed = config.but(device=device or before or config.device, threads=threads or config.threads)
     splits = run.splits()
     trainer = build_trainer(placed, splits)
     trainer.config = config

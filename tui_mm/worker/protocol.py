@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
+
+from msgspec import Struct, ValidationError, convert
+from msgspec.structs import asdict, fields
 
 
 class CommandError(ValueError):
     """A command that cannot be carried out; one line for a person."""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """A request to who trains. ``kind`` is its name in the inbox; the fields are its arguments."""
 
     kind: ClassVar[str]
@@ -20,44 +21,38 @@ class Command:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Start(Command):
+class Start(Command, frozen=True):
     """Train, from the last checkpoint if there is one; or go on after a pause."""
 
-    kind = "start"
+    kind: ClassVar[str] = "start"
 
 
-@dataclass(frozen=True)
-class Pause(Command):
-    kind = "pause"
+class Pause(Command, frozen=True):
+    kind: ClassVar[str] = "pause"
 
 
-@dataclass(frozen=True)
-class Step(Command):
+class Step(Command, frozen=True):
     """Train so many steps, then pause."""
 
-    kind = "step"
+    kind: ClassVar[str] = "step"
     count: int = 1
 
 
-@dataclass(frozen=True)
-class Stop(Command):
+class Stop(Command, frozen=True):
     """Keep a checkpoint and end the training; ``start`` goes on from it."""
 
-    kind = "stop"
+    kind: ClassVar[str] = "stop"
 
 
-@dataclass(frozen=True)
-class SetLr(Command):
-    kind = "set lr"
+class SetLr(Command, frozen=True):
+    kind: ClassVar[str] = "set lr"
     lr: float = 0.0
 
 
-@dataclass(frozen=True)
-class Sample(Command):
+class Sample(Command, frozen=True):
     """Names, and the distribution of what follows the prefix."""
 
-    kind = "sample"
+    kind: ClassVar[str] = "sample"
     prefix: str = ""
     count: int = 20
     temperature: float = 1.0
@@ -67,48 +62,43 @@ class Sample(Command):
     max_length: int = 100
 
 
-@dataclass(frozen=True)
-class Evaluate(Command):
+class Evaluate(Command, frozen=True):
     """The loss over a whole split, now."""
 
-    kind = "evaluate"
+    kind: ClassVar[str] = "evaluate"
     split: str = "dev"
 
 
-@dataclass(frozen=True)
-class Sweep(Command):
+class Sweep(Command, frozen=True):
     """The learning-rate range test from a fresh model; its points appear in the store as they come."""
 
-    kind = "sweep"
+    kind: ClassVar[str] = "sweep"
     low: float = -3.0
     high: float = 0.0
     points: int = 1000
 
 
-@dataclass(frozen=True)
-class Checkpoint(Command):
-    kind = "checkpoint"
+class Checkpoint(Command, frozen=True):
+    kind: ClassVar[str] = "checkpoint"
 
 
-@dataclass(frozen=True)
-class Inspect(Command):
+class Inspect(Command, frozen=True):
     """A look into the model: its ``embedding``, ``layers`` or ``bigrams``, of so many of the most frequent characters.
 
     average: bigrams as the mean prediction after training contexts that end in a character, not after it alone
     """
 
-    kind = "inspect"
+    kind: ClassVar[str] = "inspect"
     what: str = "embedding"
     characters: int = 64
     average: bool = False
 
 
-@dataclass(frozen=True)
-class Configure(Command):
+class Configure(Command, frozen=True):
     """Other hyperparameters, by name, for a run that was never trained; its words and their split stay."""
 
-    kind = "configure"
-    values: dict[str, Any] = field(default_factory=dict)
+    kind: ClassVar[str] = "configure"
+    values: dict[str, Any] = {}
 
 
 COMMANDS: dict[str, type[Command]] = {
@@ -121,12 +111,10 @@ def parse(name: str, arguments: Any) -> Command:
     kind = COMMANDS.get(name)
     if kind is None:
         raise CommandError(f"{name}: is no command; allowed are {', '.join(COMMANDS)}")
-    defaults = asdict(kind())
-    if not isinstance(arguments, dict) or not arguments.keys() <= defaults.keys():
-        raise CommandError(f"{name}: takes {', '.join(defaults) or 'no arguments'}")
-    for key, value in arguments.items():
-        wanted = type(defaults[key])
-        allowed = (int, float) if wanted is float else wanted
-        if isinstance(value, bool) is not (wanted is bool) or not isinstance(value, allowed):  # a bool is an int
-            raise CommandError(f"{name}: {key} {value!r} is not allowed; give {wanted.__name__}")
-    return kind(**arguments)
+    taken = [field.name for field in fields(kind)]
+    if not isinstance(arguments, dict) or not arguments.keys() <= set(taken):
+        raise CommandError(f"{name}: takes {', '.join(taken) or 'no arguments'}")
+    try:
+        return convert(arguments, kind)
+    except ValidationError as error:
+        raise CommandError(f"{name}: {error}") from None

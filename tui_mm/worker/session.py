@@ -17,7 +17,7 @@ import torch
 from data.lookup import WordIndex
 from data.splits import Splits
 from models.sampling import sample
-from tui_mm.config import ConfigError, RunConfig, group_of, validate
+from tui_mm.config import FIELDS, ConfigError, validate
 from tui_mm.runs.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from tui_mm.runs.home import RunError
 from tui_mm.runs.run import Run, Which
@@ -112,17 +112,17 @@ class TrainingSession:
         """
         if self.trainer.step or self.store.get("status") != "created" or self.store.last_chunk() is not None:
             raise RunError(f"run {self.run.id}: was trained already; begin a new run with other hyperparameters")
-        before, fields = self.trainer.config, RunConfig.model_fields
-        config = validate(before.model_dump() | dict(values))
-        changed = [name for name in fields if getattr(config, name) != getattr(before, name)]
+        before = self.trainer.config
+        config = validate(before.values() | dict(values))
+        changed = [name for name in FIELDS if getattr(config, name) != getattr(before, name)]
         for name in changed:
-            if group_of(fields[name]) == "Data":
+            if FIELDS[name].group == "Data":
                 raise ConfigError(f"{name}: is of the words of run {self.run.id}; begin a new run to change it")
         trainer = build_trainer(config, self.splits)
         for which in ("best", "last"):
             self.run.checkpoint(which).unlink(missing_ok=True)  # asked for before the training: of another model
         with self.store.transaction():
-            self.store.set(config=config.model_dump(), model=model_facts(config, self.splits.vocabulary))
+            self.store.set(config=config.values(), model=model_facts(config, self.splits.vocabulary))
             if changed:
                 news = ", ".join(f"{name} {getattr(config, name)}" for name in changed)
                 self.store.add_event(0, "configured", f"configured: {news}")
@@ -191,7 +191,7 @@ class TrainingSession:
         values: dict[str, Any] = {
             "trainer": state.values,
             "run": self.run.id,
-            "config": self.trainer.config.model_dump(),
+            "config": self.trainer.config.values(),
             "vocabulary": self.splits.vocabulary.characters,
         }
         save_checkpoint(self.run.checkpoint(which), Checkpoint(state.arrays, values))

@@ -23,7 +23,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui_mm.config import RunConfig, allowed, choices
+from tui_mm.config import FIELDS, allowed
 from tui_mm.text import printable
 
 LABEL_WIDTH = 17
@@ -133,12 +133,12 @@ class ChoiceField(Widget, can_focus=True):
         return _furnish(self, crop, super().render_lines)
 
     def action_turn(self, by: int) -> None:
-        options = choices(self.field)
+        options = FIELDS[self.field].choices
         self.text = options[(options.index(self._text) + by) % len(options)]
 
     def on_key(self, event: Key) -> None:
         """A letter takes the next choice that begins with it."""
-        options = choices(self.field)
+        options = FIELDS[self.field].choices
         here = options.index(self._text)
         for option in (*options[here + 1 :], *options[:here]):
             if event.character and option.startswith(event.character.lower()):
@@ -156,17 +156,17 @@ FieldRow = TextField | ChoiceField
 
 
 def make_row(field: str, text: str, *, ascii_only: bool) -> FieldRow:
-    return ChoiceField(field, text, ascii_only=ascii_only) if choices(field) else TextField(field, text)
+    return ChoiceField(field, text, ascii_only=ascii_only) if FIELDS[field].choices else TextField(field, text)
 
 
 def help_of(field: str) -> Text:
     """A field explained, with what it takes."""
-    return Text.assemble((f"{field}: ", "bold"), f"{RunConfig.model_fields[field].description}; {allowed(field)}")
+    return Text.assemble((f"{field}: ", "bold"), f"{FIELDS[field].help}; {allowed(field)}")
 
 
 def _editor_width(row: FieldRow) -> int:
     room = row.outer_size.width - LABEL_WIDTH
-    is_text = RunConfig.model_fields[row.field].annotation is str
+    is_text = FIELDS[row.field].kind is str and not FIELDS[row.field].choices
     return min(room, max(EDITOR_WIDTH, room - _NOTE_WIDTH)) if is_text else min(room, EDITOR_WIDTH)
 
 
@@ -212,7 +212,7 @@ def _first_line(row: FieldRow, strip: Strip, width: int) -> Strip:
     if row.said.unused_by:
         editor = editor.apply_style(Style(dim=True))
     room = max(0, width - LABEL_WIDTH - editor.cell_length - 1)
-    about = RunConfig.model_fields[row.field].description or ""
+    about = FIELDS[row.field].help
     note = row.said.note or (about if cell_len(about) <= room else "")
     if cell_len(note) > room:
         note = set_cell_size(note, max(0, room - 2)) + ".."

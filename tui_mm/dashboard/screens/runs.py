@@ -14,9 +14,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 from textual.worker import get_current_worker
 
+from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.screens.ask import AskScreen, TextScreen
 from tui_mm.dashboard.screens.run_columns import Column, columns_for, row_line
 from tui_mm.dashboard.state import MAX_OVERLAYS
@@ -103,7 +104,7 @@ class RunsScreen(ModalScreen[RunsAnswer]):
             yield text
             yield RunsTable(id="table", cursor_type="row", cell_padding=1)
             yield Static(id="below")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeysLine(show_palette=False, ascii_only=self._ascii)
 
     def on_mount(self) -> None:
         self._table.focus()
