@@ -1,18 +1,22 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
 # make pictures, make bench, make bench-dashboard: see README.md and docs/performance.md
+# make test-faults  the faults that take minutes: twenty kills
 # make test  set up what tests need, then lint, types, import contracts and tests
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint bench bench-dashboard pictures clean
+.PHONY: run test test-faults lint bench bench-dashboard pictures clean
 
 run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 -m "not faults"
+
+test-faults: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m faults
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check --quiet .

@@ -84,8 +84,9 @@ def test_ctrl_c_before_the_training_is_quiet_too(tmp_path: Path) -> None:
     assert err.strip() == "makemore-tui: stopped"
 
 
-@pytest.mark.timeout(280)
-def test_killed_at_twenty_random_moments_it_ends_with_the_same_bits(words_file: Path) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.faults)])
+def test_killed_at_random_moments_it_ends_with_the_same_bits(words_file: Path, kills: int) -> None:
     """SIGKILL while it starts, trains, evaluates and writes; each time resumed, then killed again."""
     settings = (
         "--data", words_file, "--steps", 24_000, "--hidden", 16, "--embedding", 4, "--batch-size", 8,
@@ -101,8 +102,8 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_bits(words_file: 
     until(lambda: len(list(Home.find().runs.iterdir())) > 1 and the_run() != reference, process)
     victim = find_run(Home.find(), "victim")
     reached = []
-    for kill in range(20):
-        goal = kill * 1000 + draw.randrange(1000)
+    for kill in range(kills):
+        goal = (kill * 1000 + draw.randrange(1000)) * 20 // kills
         # a third of the kills hit it while it starts, at a random time; the others at a random step
         if kill % 3 == 2:
             select.select([], [], [], draw.random())
