@@ -263,7 +263,7 @@ class StillApp(DashboardApp):
             state.parameters = follower.meta["model"]["parameters"]
             self.opened = Opened(CONFIG, words, follower.run)
             self.client = StillClient(follower)  # type: ignore[assignment]
-        self._show_all()
+        self.show_all()
 
 
 class Seat:

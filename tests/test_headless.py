@@ -16,6 +16,7 @@ from tui_mm.dashboard.panels.log import LogPanel
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import all_runs
+from tui_mm.settings import Settings
 
 SMALL = (
     "--block-size", 3, "--embedding", 4, "--hidden", 16, "--batch-size", 8, "--steps", 300, "--threads", 1,
@@ -64,7 +65,10 @@ def test_it_trains_presses_keys_takes_a_picture_and_prints_what_train_prints(
 
 
 def test_a_key_that_pauses_ends_it_with_a_checkpoint(words_file: Path, cli: Callable[..., Any]) -> None:
+    mine = Settings(theme="nord", temperature=0.5)
+    mine.save(Home.find())
     found = cli("--headless", "--data", words_file, *SMALL, "--steps", 1_000_000, "--press", "space")
+    assert Settings.load(Home.find()) == (mine, ""), "it begins with the usual settings, and leaves a person's alone"
     assert found.code == 0, found.err
     document = json.loads(found.out)
     assert document["status"] == "stopped"

@@ -253,6 +253,8 @@ def test_the_panels_own_keys_ask_anew() -> None:
             await seat.press("s", "e", "l")
             assert next(c.prefix for c in reversed(app.sent) if isinstance(c, Sample)) == "el"
             await seat.press("escape", "6")
+            while Inspect("bigrams") not in app.sent:  # when the panel has found its place
+                await seat.settle()
             app.sent.clear()
             await seat.press("m")
             assert app.sent == [Inspect("bigrams", average=True)]

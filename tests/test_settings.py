@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import ValidationError
 
 from tui_mm.runs.home import Home
 from tui_mm.settings import MAX_RECENT, Settings
@@ -65,3 +66,16 @@ def test_a_file_that_is_none_is_said(home: Path, raw: bytes) -> None:
     settings, fault = Settings.load(Home.find())
     assert settings == Settings()
     assert "settings.json: cannot be read" in fault
+
+
+def test_a_value_that_is_not_allowed_is_refused() -> None:
+    settings = Settings()
+    for name, value in (("temperature", -1), ("loss_scale", "cubic"), ("recent", ["a"] * 11)):
+        before = getattr(settings, name)
+        with pytest.raises(ValidationError):
+            setattr(settings, name, value)
+        assert getattr(settings, name) == before
+    settings.top_k = 5
+    assert settings.top_k == 5
+    with pytest.raises(AttributeError):
+        settings.colour = "red"  # type: ignore[attr-defined]

@@ -240,16 +240,23 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def parse_field(name: str, value: Any) -> Any:
-    """The value of one field from text, or from a value of another source. Raises ConfigError."""
+def parse_field(name: str, value: Any, called: str = "") -> Any:
+    """The value of one field from text, or from a value of another source. Raises ConfigError.
+
+    ``called``: what the message calls the field, if not by its name.
+    """
     field = FIELDS[name]
+
+    def refusal() -> ConfigError:
+        return ConfigError(f"{called or name}: {value!r} is not allowed; give {allowed(name)}")
+
     try:
         given = field.kind(value) if isinstance(value, str) else value  # '.5', ' 7' and '1_000' as Python reads them
         taken = convert(given, field.annotation, strict=False)  # 1000.0 is a whole number
     except ValueError:  # of which ValidationError is one
-        raise ConfigError(_refusal(name, value)) from None
+        raise refusal() from None
     if isinstance(taken, float) and not math.isfinite(taken):
-        raise ConfigError(_refusal(name, value))
+        raise refusal()
     return taken
 
 
@@ -275,13 +282,10 @@ def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None
     taken = {}
     for name, value in values.items():
         prefix = sources.get(name, "")
-        shown = name.replace("_", "-") if prefix == "--" else name
+        called = prefix + (name.replace("_", "-") if prefix == "--" else name)
         if name not in FIELDS:
-            raise ConfigError(f"{prefix}{shown}: is not a hyperparameter; {_suggest(FIELDS, name)}")
-        try:
-            taken[name] = parse_field(name, value)
-        except ConfigError:
-            raise ConfigError(prefix + _refusal(name, value, shown)) from None
+            raise ConfigError(f"{called}: is not a hyperparameter; {_suggest(FIELDS, name)}")
+        taken[name] = parse_field(name, value, called)
     config = RunConfig(**taken)
     if config.train_fraction + config.dev_fraction > 1 + 1e-9:
         raise ConfigError(
@@ -289,10 +293,6 @@ def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None
             "the whole; give two shares that add up to at most 1"
         )
     return config
-
-
-def _refusal(name: str, value: Any, shown: str = "") -> str:
-    return f"{shown or name}: {value!r} is not allowed; give {allowed(name)}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, convert
+from msgspec.structs import fields
 
 from tui_mm.runs.home import Home
 
@@ -17,7 +18,10 @@ MAX_RECENT = 10
 
 
 class Settings(Struct):
-    """Set a field and ``save``. What is read is checked; what a newer version wrote beside it is left out."""
+    """Set a field and ``save``; a value that is not allowed raises msgspec's ValidationError.
+
+    What is read is checked too, and what a newer version wrote beside it is left out.
+    """
 
     theme: str = "textual-dark"
     panel: str = "loss"  # the one shown on a narrow terminal
@@ -30,6 +34,10 @@ class Settings(Struct):
     top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
     recent: Annotated[list[str], Meta(max_length=MAX_RECENT)] = []  # word lists, newest first
     speed: Annotated[float, Meta(gt=0, le=1000)] = 1.0  # of this machine, against the estimate's
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        wanted = next((field.type for field in fields(self) if field.name == name), Any)
+        Struct.__setattr__(self, name, convert(value, wanted))
 
     def remember_words(self, path: str) -> None:
         """Put a word list first among the recent ones."""

@@ -20,18 +20,17 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Input, Static
 
 from tui_mm.config import RunConfig
+from tui_mm.dashboard.dialogs import DialogHost
 from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
 from tui_mm.dashboard.panels.base import Panel
-from tui_mm.dashboard.screens.quit import Choice, QuitScreen
 from tui_mm.dashboard.scrollbars import AsciiScrollBarRender
 from tui_mm.dashboard.state import ViewState
 from tui_mm.dashboard.tabs import SHARING, TABS, Arrangement, Tab, arrangement, border_title
 from tui_mm.runs.home import Home, RunError
 from tui_mm.settings import Settings
-from tui_mm.text import printable
 from tui_mm.worker import protocol as ask
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def _key(key: str, action: str, description: str, tooltip: str, *, show: bool = 
     return Binding(key, action, description, show=show, id=action.split("(")[0] + "_" + key, tooltip=tooltip)
 
 
-class DashboardApp(RunHost):
+class DashboardApp(DialogHost):
     """One run, its words and its worker. Returns a line about the run that it leaves behind."""
 
     TITLE = "makemore-tui"
@@ -87,12 +86,13 @@ class DashboardApp(RunHost):
         settings: Settings | None = None,
         when_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """``when_up`` is called once all panels are there."""
+        """``settings`` that are given are not kept; ``when_up`` is called once all panels are there."""
         kept, fault = (settings, "") if settings is not None else Settings.load(home)
         state = ViewState(config, kept, ascii_only=ascii_only, color=not os.environ.get("NO_COLOR"))
         super().__init__(config, home, state)
         if fault:
             state.note(fault)
+        self.keeps_settings = settings is None
         self._when_up = when_up
         self.animation_level = "none"  # every frame of one would go over the line
         self._room = self.size  # of the terminal
@@ -113,7 +113,7 @@ class DashboardApp(RunHost):
     def on_mount(self) -> None:
         if self.state.settings.theme in self.available_themes:
             self.theme = self.state.settings.theme
-        self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self._show_all))
+        self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self.show_all))
         self.set_class(self.state.ascii_only, "-ascii")
         ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._show_lines()
@@ -152,7 +152,7 @@ class DashboardApp(RunHost):
             self.state.settings.remember_words(os.path.abspath(source))  # noqa: PTH100
         self.state.note(f"{len(message.opened.words.splits.corpus):,} words read; torch is loading")
         self._poll()
-        self._show_all()
+        self.show_all()
 
     @on(RunHost.RunRefused)
     def _refuse_run(self, message: RunHost.RunRefused) -> None:
@@ -160,11 +160,11 @@ class DashboardApp(RunHost):
         if self.state.words is not None:
             self.notify(message.line, severity="error", markup=False)
         self.state.note(message.line)
-        self._show_all()
+        self.show_all()
 
     def configured(self) -> None:
         self.state.note("the configuration has changed")
-        self._show_all()
+        self.show_all()
 
     # -- painting
 
@@ -193,7 +193,7 @@ class DashboardApp(RunHost):
         except RunError as error:
             self.state.follower = None  # the store is gone or damaged: said once, what was read stays on the screen
             self.state.note(str(error))
-            self._show_all()
+            self.show_all()
             return
         for line in self.client.new_lines() if self.client else ():
             self.state.note(f"worker: {line}")
@@ -210,7 +210,7 @@ class DashboardApp(RunHost):
         now = time.monotonic()
         if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS):
             self._painted, self._due = now, False
-            self._show_all()
+            self.show_all()
 
     def _learn_speed(self) -> None:
         """So that the set-up screen's expected time is this machine's."""
@@ -232,7 +232,7 @@ class DashboardApp(RunHost):
         self.notify(way_on, severity="error")
         self._due = True
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         self._show_lines()
         for panel in self.main.query(Panel):
             self._show(panel)
@@ -381,86 +381,6 @@ class DashboardApp(RunHost):
         if self.samples is not None:
             self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)
 
-    # -- screens
-
-    def action_help(self) -> None:
-        from tui_mm.dashboard.panels.every import ALL_PANELS
-        from tui_mm.dashboard.screens.help import HelpScreen, help_sections
-
-        self.push_screen(HelpScreen(help_sections(self.BINDINGS, ALL_PANELS)))
-
-    def action_rate(self) -> None:
-        from tui_mm.dashboard.screens.rate import RateScreen
-
-        now = self.state.config.lr
-        self.push_screen(RateScreen(now), lambda lr: self.set_rate(lr) if lr is not None else None)
-
-    def action_words(self) -> None:
-        from tui_mm.dashboard.screens.words import WordsScreen
-
-        def chosen(data: str | None) -> None:
-            if data is not None:
-                self._set_up(self.state.config.but(data=data))
-
-        screen = WordsScreen(
-            datasets=self.home.datasets,
-            recent=self.state.settings.recent,
-            encoding=self.state.config.encoding,
-            ascii_only=self.state.ascii_only,
-        )
-        self.push_screen(screen, chosen)
-
-    def action_setup(self) -> None:
-        from tui_mm.dashboard.screens.setup import SetupScreen
-
-        words = self.state.words
-        screen = SetupScreen(
-            self.state.config,
-            self.state.settings,
-            datasets=self.home.datasets,
-            words=None if words is None else len(words.splits.corpus),
-            vocab_size=None if words is None else len(words.splits.vocabulary),
-            train_examples=None if words is None else words.splits.train.examples,
-            ascii_only=self.state.ascii_only,
-        )
-        self.push_screen(screen, lambda config: self._set_up(config) if config is not None else None)
-
-    def _set_up(self, config: RunConfig) -> None:
-        """Go over to a configuration; asks what is to become of a training that is under way."""
-        if not self.state.is_training:
-            self.configure(config)
-            return
-
-        def answered(choice: Choice | None) -> None:
-            if choice == "stop":
-                self.send(ask.Stop())
-            if choice == "keep" and self.state.status == "paused":
-                self.send(ask.Start())
-            if choice in ("stop", "keep"):
-                self.begin(config)
-
-        self.push_screen(QuitScreen(), answered)
-
-    def action_runs(self) -> None:
-        from tui_mm.dashboard.overlays import overlay
-        from tui_mm.dashboard.screens.runs import RunsAnswer, RunsScreen
-
-        def answered(answer: RunsAnswer | None) -> None:
-            if answer is None:
-                return
-            for line in overlay(self.state, self.home, answer.overlays):
-                self.notify(line, severity="error", markup=False)
-            if answer.open is not None and answer.open != self._run_id:
-                self.reopen(answer.open)
-            self._show_all()
-
-        ids = tuple(o.follower.run.id for o in self.state.overlays)
-        self.push_screen(RunsScreen(self.home, self._run_id, ids, ascii_only=self.state.ascii_only), answered)
-
-    @property
-    def _run_id(self) -> str | None:
-        return None if self.client is None else self.client.run.id
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Textual's own (themes, keys, screenshot), and every action of ours and of the panel in focus."""
         yield from super().get_system_commands(screen)
@@ -471,31 +391,3 @@ class DashboardApp(RunHost):
                     tooltip,
                     lambda action=binding.action: self.run_action(action),
                 )
-
-    # -- leaving
-
-    async def action_quit(self) -> None:
-        if isinstance(self.screen, QuitScreen):
-            return  # it is being asked already
-        if self.state.is_training:
-            self.push_screen(QuitScreen(), self._quit_as_chosen)
-        else:
-            self.leave()
-
-    def _quit_as_chosen(self, choice: Choice | None) -> None:
-        if choice == "stop":
-            self.send(ask.Stop())
-        elif choice == "keep" and self.state.status == "paused":
-            self.send(ask.Start())
-        if choice in ("stop", "keep"):
-            self.leave(goes_on=choice == "keep")
-
-    def leave(self, *, goes_on: bool = False) -> None:
-        """End the app; a training goes on if it is under way."""
-        line = self.let_go(goes_on=goes_on)
-        self.state.settings.theme = self.theme
-        try:
-            self.state.settings.save(self.home)
-        except (RunError, OSError) as error:
-            line += f"\nthe settings could not be kept: {error}"
-        self.exit("\n".join(printable(part) for part in line.split("\n")))

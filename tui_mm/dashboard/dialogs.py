@@ -1,0 +1,127 @@
+"""The app's questions: which screen a key opens, and what becomes of its answer."""
+
+from __future__ import annotations
+
+from tui_mm.config import RunConfig
+from tui_mm.dashboard.host import RunHost
+from tui_mm.dashboard.screens.quit import Choice, QuitScreen
+from tui_mm.runs.home import RunError
+from tui_mm.text import printable
+from tui_mm.worker import protocol as ask
+
+
+class DialogHost(RunHost):
+    """A run's host that can be asked and asks. A screen is loaded when it is opened first."""
+
+    keeps_settings = True
+
+    def show_all(self) -> None:
+        """What the state has now, in every panel that is seen."""
+        raise NotImplementedError
+
+    def action_help(self) -> None:
+        from tui_mm.dashboard.panels.every import ALL_PANELS
+        from tui_mm.dashboard.screens.help import HelpScreen, help_sections
+
+        self.push_screen(HelpScreen(help_sections(self.BINDINGS, ALL_PANELS)))
+
+    def action_rate(self) -> None:
+        from tui_mm.dashboard.screens.rate import RateScreen
+
+        now = self.state.config.lr
+        self.push_screen(RateScreen(now), lambda lr: self.set_rate(lr) if lr is not None else None)
+
+    def action_words(self) -> None:
+        from tui_mm.dashboard.screens.words import WordsScreen
+
+        def chosen(data: str | None) -> None:
+            if data is not None:
+                self._set_up(self.state.config.but(data=data))
+
+        screen = WordsScreen(
+            datasets=self.home.datasets,
+            recent=self.state.settings.recent,
+            encoding=self.state.config.encoding,
+            ascii_only=self.state.ascii_only,
+        )
+        self.push_screen(screen, chosen)
+
+    def action_setup(self) -> None:
+        from tui_mm.dashboard.screens.setup import SetupScreen
+
+        words = self.state.words
+        screen = SetupScreen(
+            self.state.config,
+            self.state.settings,
+            datasets=self.home.datasets,
+            words=None if words is None else len(words.splits.corpus),
+            vocab_size=None if words is None else len(words.splits.vocabulary),
+            train_examples=None if words is None else words.splits.train.examples,
+            ascii_only=self.state.ascii_only,
+        )
+        self.push_screen(screen, lambda config: self._set_up(config) if config is not None else None)
+
+    def _set_up(self, config: RunConfig) -> None:
+        """Go over to a configuration; asks what is to become of a training that is under way."""
+        if not self.state.is_training:
+            self.configure(config)
+            return
+
+        def answered(choice: Choice | None) -> None:
+            if choice == "stop":
+                self.send(ask.Stop())
+            if choice == "keep" and self.state.status == "paused":
+                self.send(ask.Start())
+            if choice in ("stop", "keep"):
+                self.begin(config)
+
+        self.push_screen(QuitScreen(), answered)
+
+    def action_runs(self) -> None:
+        from tui_mm.dashboard.overlays import overlay
+        from tui_mm.dashboard.screens.runs import RunsAnswer, RunsScreen
+
+        def answered(answer: RunsAnswer | None) -> None:
+            if answer is None:
+                return
+            for line in overlay(self.state, self.home, answer.overlays):
+                self.notify(line, severity="error", markup=False)
+            if answer.open is not None and answer.open != self._run_id:
+                self.reopen(answer.open)
+            self.show_all()
+
+        ids = tuple(o.follower.run.id for o in self.state.overlays)
+        self.push_screen(RunsScreen(self.home, self._run_id, ids, ascii_only=self.state.ascii_only), answered)
+
+    @property
+    def _run_id(self) -> str | None:
+        return None if self.client is None else self.client.run.id
+
+    # -- leaving
+
+    async def action_quit(self) -> None:
+        if isinstance(self.screen, QuitScreen):
+            return  # it is being asked already
+        if self.state.is_training:
+            self.push_screen(QuitScreen(), self._quit_as_chosen)
+        else:
+            self.leave()
+
+    def _quit_as_chosen(self, choice: Choice | None) -> None:
+        if choice == "stop":
+            self.send(ask.Stop())
+        elif choice == "keep" and self.state.status == "paused":
+            self.send(ask.Start())
+        if choice in ("stop", "keep"):
+            self.leave(goes_on=choice == "keep")
+
+    def leave(self, *, goes_on: bool = False) -> None:
+        """End the app; a training goes on if it is under way."""
+        line = self.let_go(goes_on=goes_on)
+        self.state.settings.theme = self.theme
+        try:
+            if self.keeps_settings:
+                self.state.settings.save(self.home)
+        except (RunError, OSError) as error:
+            line += f"\nthe settings could not be kept: {error}"
+        self.exit("\n".join(printable(part) for part in line.split("\n")))
