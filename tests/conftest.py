@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ WORDS = (REPOSITORY / "tests" / "words.txt").read_text(encoding="utf-8").split()
 # A loaded machine makes the first draw slow; examples are few, so that the suite stays short.
 settings.register_profile("project", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+# Where the tests run in a shell's background, Ctrl-C is ignored, and so it would be by every program they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
