@@ -49,7 +49,7 @@ def test_train_prints_lines_and_samples_where_there_is_no_terminal(cli: Cli, wor
 
 def test_the_plain_command_trains_on_the_bundled_names(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its defaults, with fewer steps so that this does not take ten seconds."""
-    monkeypatch.setattr("tui_mm.config.PRESETS", {"default": {"steps": 20}})
+    monkeypatch.setattr("tui_mm.config.PRESETS", {"default": {"steps": 20, "eval_every": 10}})
     done = cli()
     assert done.code == 0
     assert done.out.startswith("names: ")

@@ -138,10 +138,10 @@ def test_the_result_is_the_same_to_the_bit_without_the_dashboard(words_file: Pat
     assert all(np.array_equal(watched[name], plain[name]) for name in plain)
 
 
-@pytest.mark.parametrize(("key", "status"), [("s", "stopped"), ("k", "done")])
-def test_quitting_while_it_trains_asks(key: str, status: str, words_file: Path) -> None:
+@pytest.mark.parametrize(("key", "status", "steps"), [("s", "stopped", 10_000_000), ("k", "done", 8_000)])
+def test_quitting_while_it_trains_asks(key: str, status: str, steps: int, words_file: Path) -> None:
     async def scene() -> None:
-        async with seated(words_file, steps=12_000) as seat:
+        async with seated(words_file, steps=steps) as seat:
             await seat.until(lambda: seat.app.client)
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "running")
@@ -217,7 +217,7 @@ def test_scripts_of_the_world_and_escape_sequences_in_the_words(tmp_path: Path) 
 
 def test_a_worker_that_dies_is_seen_and_t_goes_on(words_file: Path) -> None:
     async def scene() -> None:
-        async with seated(words_file, steps=8_000) as seat:
+        async with seated(words_file, steps=10_000_000) as seat:
             await seat.until(lambda: seat.app.client)
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "running" and seat.app.state.follower.steps > 10)
@@ -226,8 +226,11 @@ def test_a_worker_that_dies_is_seen_and_t_goes_on(words_file: Path) -> None:
             assert "crashed" in seat.text_of("#head")
             await seat.pilot.press("9")
             await seat.until(lambda: "t goes on from the last checkpoint" in seat.text_of("#log"))
+            reached = seat.app.state.follower.steps
             await seat.pilot.press("t")
-            await seat.until(lambda: seat.status == "done")
+            await seat.until(lambda: seat.status == "running" and seat.app.state.follower.steps > reached)
+            await seat.pilot.press("q", "s")
+            await seat.until(lambda: not seat.app.is_running)
 
     play(scene())
 

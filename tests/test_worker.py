@@ -172,14 +172,14 @@ def test_a_changed_rate_is_part_of_the_run_when_it_is_killed_and_resumed(corpus:
 
 def test_a_worker_whose_viewer_leaves_trains_to_the_end_and_goes(corpus: Corpus) -> None:
     async def scenario() -> None:
-        run = new_run(corpus, steps=20_000)
+        run = new_run(corpus, steps=5_000)
         async with worker_of(run) as client:
             await client.ask(ask.Start())
             client.leave()
             assert client._process is not None
             assert await asyncio.to_thread(client._process.wait, PATIENCE_S) == 0
         assert run.status() == "done"
-        assert steps_of(run) == 20_000
+        assert steps_of(run) == 5_000
 
     asyncio.run(scenario())
 

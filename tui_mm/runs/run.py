@@ -85,6 +85,14 @@ class Run:
         lock.release()
         return False
 
+    def refuse_if_live(self) -> None:
+        """Raises RunError while a process trains it."""
+        if self.is_live():
+            raise self._held()
+
+    def _held(self) -> RunError:
+        return RunError(f"run {self.id}: is being trained by another process; wait for it, or stop it")
+
     @contextmanager
     def training_lock(self) -> Iterator[None]:
         """Held by the one process that trains; freed by the system when that dies. Raises RunError if held."""
@@ -94,7 +102,7 @@ class Run:
         try:
             lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout:
-            raise RunError(f"run {self.id}: is being trained by another process; wait for it, or stop it") from None
+            raise self._held() from None
         try:
             yield
         finally:
