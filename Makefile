@@ -4,6 +4,7 @@
 # make test  set up what tests need, then lint, types, import contracts and tests
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -13,7 +14,7 @@ run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest --numprocesses 2 -m "not faults"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) -m "not faults"
 
 test-faults: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m faults

@@ -32,8 +32,7 @@ from tui_mm.dashboard.charts.loss import (
 )  # fmt: skip
 from tui_mm.runs.series import LossSeries
 
-RNG = np.random.default_rng(0)
-LOSSES = 2.1 + 1.2 * np.exp(-np.arange(5000) / 400) + RNG.normal(0, 0.15, 5000)
+LOSSES = 2.1 + 1.2 * np.exp(-np.arange(5000) / 400) + np.random.default_rng(0).normal(0, 0.15, 5000)
 BASELINES = [("uniform ln 27", 3.2958), ("bigram counts", 2.4544)]
 DEV = [(0, 3.3), (2000, 2.2), (5000, 2.11)]
 
