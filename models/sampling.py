@@ -67,7 +67,9 @@ def next_distribution(model: LanguageModel, histories: Tensor, config: SamplingC
     with torch.no_grad():
         logits = model.next_logits(histories.to(_device_of(model))).cpu().double()
     if logits.isnan().any() or (logits == torch.inf).any():
-        raise SamplingError("this model's predictions are not numbers: its training diverged; train with a lower --lr")
+        raise SamplingError(
+            "this model's predictions are not numbers: its training diverged; train with a lower learning rate (lr)"
+        )
     if config.temperature == 0:
         return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
     logits = (logits - logits.amax(1, keepdim=True)) / config.temperature  # at most 0: no overflow when cold

@@ -45,8 +45,8 @@ NOON = 1_767_268_800.0  # 2026-01-01, 12:00 UTC
 NOWHERE = Home(Path("/nowhere"))
 CONFIG = make_config(flags={"data": "words.txt", "block_size": 3, "embedding": 8, "hidden": 32, "steps": 1000})
 REFUSAL = "words.txt: no such file; give a file with one word a line"
-DIVERGED = "step 401: the loss is not a finite number; train with a lower --lr"
-NO_NUMBERS = "this model's weights are not numbers: its training diverged; train with a lower --lr"
+DIVERGED = "step 401: the loss is not a finite number; train with a lower learning rate (lr)"
+NO_NUMBERS = "this model's weights are not numbers: its training diverged; train with a lower learning rate (lr)"
 _EVERY = 50  # steps between evaluations
 _DONE_STEPS, _SEEN_STEPS = 1000, 700
 
@@ -194,7 +194,7 @@ class StillClient:
         self.sent.append(command)
         step = self._follower.steps
         if self._follower.status == "diverged" and isinstance(command, ask.Sample | ask.Inspect):
-            raise ask.CommandError(f"{command.kind}: {NO_NUMBERS}")
+            raise ask.CommandError(NO_NUMBERS)
         if isinstance(command, ask.Sample):
             return self._names(command)
         if isinstance(command, ask.Inspect):

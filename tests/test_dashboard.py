@@ -21,6 +21,7 @@ from tui_mm.dashboard.lines import foot_line
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import all_runs
+from tui_mm.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("prompt_pilot")
 PATIENCE_S = 60.0
@@ -244,6 +245,23 @@ def test_only_rows_that_change_are_painted(words_file: Path) -> None:
             assert view.show("a\nB\nc") == 0
             assert view.show("a") == 2
             assert view.text == "a"
+
+    play(scene())
+
+
+def test_what_a_person_chose_is_there_at_the_next_start_even_if_the_dashboard_is_killed(words_file: Path) -> None:
+    def kept() -> tuple[str, str, str]:
+        settings, _ = Settings.load(Home.find())
+        return settings.theme, settings.loss_scale, settings.panel
+
+    async def scene() -> None:
+        async with seated(words_file) as seat:
+            seat.app.theme = "textual-light"
+            await seat.pilot.press("2", "y", "6")
+            await seat.until(lambda: kept() == ("textual-light", "linear", "bigrams"))  # it has not been left
+        async with seated(words_file) as seat:
+            assert seat.app.theme == "textual-light"
+            assert seat.app.state.settings.loss_scale == "linear"
 
     play(scene())
 

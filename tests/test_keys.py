@@ -165,7 +165,10 @@ def test_the_help_and_the_palette_have_every_key() -> None:
             lines = [line for _, bindings in sections for line in help_lines(bindings, display)]
             for number, panel in enumerate(panels(app), start=1):
                 await seat.press(str(number))
-                commands = {command.title: command.help for command in app.get_system_commands(app.screen)}
+                listed = list(app.get_system_commands(app.screen))
+                commands = {command.title: command.help for command in listed}
+                assert len(commands) == len(listed)
+                assert {title for title in commands if "(" not in title} == {"Theme", "Screenshot"}
                 holder = app.main.query_one(panel)
                 for binding in Binding.make_bindings([*given(DashboardApp), *given(panel)]):
                     if holder.check_action(binding.action, ()) is False:

@@ -72,7 +72,7 @@ def no_snapshots(state: ViewState) -> None:
 
 
 def old_follower(state: ViewState) -> None:
-    state.follower = SimpleNamespace(evaluations=[], status="created", steps=0)  # type: ignore[assignment]
+    state.follower = SimpleNamespace(evaluations=[], snapshots={}, status="created", steps=0)  # type: ignore[assignment]
 
 
 def empty_answers(state: ViewState) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult, SystemCommand
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import Key, Resize
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.theme import Theme
 from textual.widgets import Input, Static
 
 from tui_mm.config import RunConfig
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tui_mm.dashboard.panels.samples import SamplesPanel
 
 _POLL_SECONDS = 0.1
+_KEEP_SECONDS = 1.0  # between two looks at whether a setting has changed
 _TELLING_SECONDS = 2.0  # a shorter training tells little of a machine's speed
 _PAINT_SECONDS = 0.5  # between two frames of charts and lines while a training goes on
 
@@ -92,7 +94,7 @@ class DashboardApp(DialogHost):
         super().__init__(config, home, state)
         if fault:
             state.note(fault)
-        self.keeps_settings = settings is None
+        self.keep_from_now_on(settings is None)
         self._when_up = when_up
         self.animation_level = "none"  # every frame of one would go over the line
         self._room = self.size  # of the terminal
@@ -113,12 +115,16 @@ class DashboardApp(DialogHost):
     def on_mount(self) -> None:
         if self.state.settings.theme in self.available_themes:
             self.theme = self.state.settings.theme
-        self.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self.show_all))
+        self.theme_changed_signal.subscribe(self, self._recolour)
         self.set_class(self.state.ascii_only, "-ascii")
         ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._show_lines()
         self.begin(self._wanted)
         self.call_after_refresh(self._furnish)
+
+    def _recolour(self, theme: Theme) -> None:
+        self.state.settings.theme = theme.name
+        self.call_after_refresh(self.show_all)
 
     async def _furnish(self) -> None:
         """Put the panels up, behind the first screen: what they draw with takes a moment to load."""
@@ -134,6 +140,7 @@ class DashboardApp(DialogHost):
         self._widgets = len(self.main.query("#head, #foot, #body *"))
         self._arrange()
         self.set_interval(_POLL_SECONDS, self._poll)
+        self.set_interval(_KEEP_SECONDS, self.keep_changes)
         self._when_up()
 
     @property
@@ -380,14 +387,3 @@ class DashboardApp(DialogHost):
         self.action_panel("samples")
         if self.samples is not None:
             self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Textual's own (themes, keys, screenshot), and every action of ours and of the panel in focus."""
-        yield from super().get_system_commands(screen)
-        for _, binding, enabled, tooltip in list(screen.active_bindings.values()):
-            if enabled and binding.id and tooltip:
-                yield SystemCommand(
-                    f"{binding.description} ({self.get_key_display(binding)})",
-                    tooltip,
-                    lambda action=binding.action: self.run_action(action),
-                )

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
+from typing import Any
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
@@ -12,8 +19,6 @@ from tui_mm.worker import protocol as ask
 
 class DialogHost(RunHost):
     """A run's host that can be asked and asks. A screen is loaded when it is opened first."""
-
-    keeps_settings = True
 
     def show_all(self) -> None:
         """What the state has now, in every panel that is seen."""
@@ -97,7 +102,39 @@ class DialogHost(RunHost):
     def _run_id(self) -> str | None:
         return None if self.client is None else self.client.run.id
 
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's themes and screenshot, and every action of ours and of the panel in focus: help and quit are
+        among these, and one panel alone is our z."""
+        yield from (c for c in super().get_system_commands(screen) if c.title in ("Theme", "Screenshot"))
+        listed = set()
+        for _, binding, enabled, tooltip in list(screen.active_bindings.values()):
+            title = f"{binding.description} ({self.get_key_display(binding)})"
+            if enabled and binding.id and tooltip and title not in listed:
+                listed.add(title)
+                yield SystemCommand(title, tooltip, lambda action=binding.action: self.run_action(action))
+
     # -- leaving
+
+    def keep_from_now_on(self, wanted: bool) -> None:
+        """Whether settings are kept in the home: those in the state are, or are somebody's for this once."""
+        self._keeps_settings = wanted
+        self._kept = copy(self.state.settings)
+
+    def keep_changes(self) -> None:
+        """So that a dashboard that is killed has remembered what a person chose."""
+        if self.state.settings != self._kept and (fault := self.keep_settings()):
+            self.state.note(fault)
+
+    def keep_settings(self) -> str:
+        """Write them to the home; the line says why that could not be done, "" if it was."""
+        self._kept = copy(self.state.settings)
+        if not self._keeps_settings:
+            return ""
+        try:
+            self.state.settings.save(self.home)
+        except (RunError, OSError) as error:
+            return f"the settings could not be kept: {error}"
+        return ""
 
     async def action_quit(self) -> None:
         if isinstance(self.screen, QuitScreen):
@@ -118,10 +155,6 @@ class DialogHost(RunHost):
     def leave(self, *, goes_on: bool = False) -> None:
         """End the app; a training goes on if it is under way."""
         line = self.let_go(goes_on=goes_on)
-        self.state.settings.theme = self.theme
-        try:
-            if self.keeps_settings:
-                self.state.settings.save(self.home)
-        except (RunError, OSError) as error:
-            line += f"\nthe settings could not be kept: {error}"
+        if fault := self.keep_settings():
+            line += f"\n{fault}"
         self.exit("\n".join(printable(part) for part in line.split("\n")))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,10 @@ class ViewState:
     @property
     def is_training(self) -> bool:
         return self.status in ("running", "paused")
+
+    def snapshots(self, kind: str) -> Sequence[tuple[int, Any]]:
+        """What was kept of the model at evaluations, as (step, value): ``names``, ``embedding`` or ``layers``."""
+        return self.follower.snapshots.get(kind, []) if self.follower else []
 
     def note(self, line: str) -> None:
         """A line for the Log panel."""

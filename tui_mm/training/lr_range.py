@@ -51,7 +51,7 @@ def lr_range_test(
     not finite, which is then the last one given. Raises ConfigError for a model that has no learning rate.
     """
     if isinstance(model, CountingModel):
-        raise ConfigError("--model: bigram learns by counting and has no learning rate to find; give mlp")
+        raise ConfigError("model: bigram learns by counting and has no learning rate to find; give mlp")
     rates = np.asarray(exponents, dtype=np.float64)
     return _blocks(copy.deepcopy(model), rows, config, rates, generator.clone_state())
 

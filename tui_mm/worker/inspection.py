@@ -45,7 +45,7 @@ class Inspector:
             raise CommandError(f"inspect: {request.what!r} is not allowed; give one of embedding, layers, bigrams")
         if not _is_finite(trainer.model):
             raise CommandError(
-                "inspect: this model's weights are not numbers: its training diverged; train with a lower --lr"
+                "this model's weights are not numbers: its training diverged; train with a lower learning rate (lr)"
             )
         if request.what == "layers":
             return diagnose(trainer).as_json()

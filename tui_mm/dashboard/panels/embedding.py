@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,18 +43,9 @@ class EmbeddingPanel(Panel):
     def compose(self) -> ComposeResult:
         yield ChartView()
 
-    @property
-    def inspect_arguments(self) -> dict[str, Any]:
-        return {}
-
-    @property
-    def snapshots(self) -> Sequence[tuple[int, dict[str, Any]]]:
-        found = getattr(self.state.follower, "snapshots", {}).get("embedding", [])
-        return found if isinstance(found, list) else []
-
     def _answer(self) -> tuple[dict[str, Any] | None, str]:
         """What to draw, and which step's it is."""
-        snapshots = self.snapshots
+        snapshots = self.state.snapshots("embedding")
         if self._at is not None and snapshots:
             self._at = min(self._at, len(snapshots) - 1)
             step, value = snapshots[self._at]
@@ -79,7 +69,7 @@ class EmbeddingPanel(Panel):
             return
         vectors, ids = answer.get("vectors") or [], answer.get("ids") or []
         if not vectors:
-            earlier = "; left: how it was at the evaluations before" if self.snapshots else ""
+            earlier = "; left: how it was at the evaluations before" if self.state.snapshots("embedding") else ""
             view.say(str(answer.get("reason") or "this model has no embedding") + earlier)
             return
         known = [0 <= i < len(words.splits.vocabulary) for i in ids[: len(vectors)]]
@@ -109,15 +99,15 @@ class EmbeddingPanel(Panel):
         view.show(embedding_map(symbols, positions, notes, self.look(view), bounds))
 
     def action_earlier(self) -> None:
-        if not self.snapshots:
+        if not self.state.snapshots("embedding"):
             self.notify("no earlier embedding is kept yet: one is at every evaluation of a training")
             return
-        self._at = len(self.snapshots) - 1 if self._at is None else max(0, self._at - 1)
+        self._at = len(self.state.snapshots("embedding")) - 1 if self._at is None else max(0, self._at - 1)
         self.draw()
 
     def action_later(self) -> None:
         if self._at is not None:
-            self._at = self._at + 1 if self._at + 1 < len(self.snapshots) else None
+            self._at = self._at + 1 if self._at + 1 < len(self.state.snapshots("embedding")) else None
         self.draw()
 
     def action_live(self) -> None:

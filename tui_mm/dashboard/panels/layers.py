@@ -40,20 +40,11 @@ class LayersPanel(Panel):
     def compose(self) -> ComposeResult:
         yield ChartView()
 
-    @property
-    def inspect_arguments(self) -> dict[str, Any]:
-        return {}
-
-    @property
-    def snapshots(self) -> Sequence[tuple[int, dict[str, Any]]]:
-        found = getattr(self.state.follower, "snapshots", {}).get("layers", [])
-        return found if isinstance(found, list) else []
-
     def draw(self) -> None:
         view = self.query_one(ChartView)
         if not view.size.width:
             return
-        look, snapshots = self.look(view), self.snapshots
+        look, snapshots = self.look(view), self.state.snapshots("layers")
         history = [(step, value.get("parameters") or []) for step, value in snapshots]
         if self._history:
             self._show_history(view, history)

@@ -38,8 +38,7 @@ class TimelinePanel(Panel):
 
     @property
     def snapshots(self) -> list[Snapshot]:
-        found = getattr(self.state.follower, "snapshots", {}).get("names", [])
-        return [Snapshot(step, names) for step, names in found]
+        return [Snapshot(step, names) for step, names in self.state.snapshots("names")]
 
     def _columns(self, snapshots: list[Snapshot]) -> int:
         width = self.query_one(ChartView).size.width
