@@ -41,10 +41,24 @@ def test_what_stands_in_the_foot_line_keeps_its_place(corpus: Corpus, width: int
         for done, rate, lr in ((7, 88.0, 0.1), (70, 8888.0, 0.000123), (999, 9999.0, 9.25e-9))
     ]
     assert {len(line) for line in lines} == {len(lines[0])}
-    for part in ("%", "steps/s", "left", "lr", "train", "dev"):
+    for part in ("%", "steps/s", "left", "lr", "loss", "dev"):
         assert len({line.index(part) for line in lines}) == 1, part
     assert lines[-1].count("━") > lines[0].count("━")
     assert " 99%" in lines[-1], "not done is not 100%"
+
+
+def test_the_loss_is_that_of_the_last_minibatches_and_the_evaluation_stands_behind(corpus: Corpus) -> None:
+    state = state_at(corpus, 300, rate=1000.0, loss=3.0)
+    assert state.follower is not None
+    with state.follower.run.store() as store, store.transaction():
+        store.add_losses(LossChunk(301, np.full(50, 2.0, np.float32), 0.1, 0.35, 0.35))
+    state.follower.poll()
+    state.follower.status = "running"
+    assert state.follower.recent_loss == 2.5, "of the last hundred steps"
+    line = foot_line(state, 160)
+    assert [line.split(f" {name} ")[1][:6] for name in ("loss", "dev", "best", "train")] == ["2.5000", *["3.0000"] * 3]
+    diverged = state_at(corpus, 300, rate=1000.0, loss=float("nan"))
+    assert "loss nan" in foot_line(diverged, 120)
 
 
 def test_narrow_lines_have_no_bar_and_end_with_a_whole_part(corpus: Corpus) -> None:

@@ -99,7 +99,7 @@ def test_from_start_to_end(sit: Callable[..., Person]) -> None:
 
 def test_a_closed_terminal_does_not_end_the_training(sit: Callable[..., Person]) -> None:
     person = sit("--steps", "8000", columns=80, rows=24)
-    person.sees("created")
+    person.sees("not trained yet")
     person.press("t")
     person.sees("running")
     run = find_run(Home.find(), "last")
@@ -111,7 +111,7 @@ def test_a_closed_terminal_does_not_end_the_training(sit: Callable[..., Person])
 
 def test_quitting_while_it_trains_asks_and_can_let_it_go_on(sit: Callable[..., Person]) -> None:
     person = sit("--steps", "8000", columns=80, rows=24)
-    person.sees("created")
+    person.sees("not trained yet")
     person.press("t")
     person.sees("running")
     person.press("q")
@@ -124,12 +124,12 @@ def test_quitting_while_it_trains_asks_and_can_let_it_go_on(sit: Callable[..., P
 
 def test_a_draft_that_a_killed_dashboard_left_is_gone_at_the_next_start(sit: Callable[..., Person]) -> None:
     first = sit()
-    first.sees("created")
+    first.sees("not trained yet")
     draft = only_run()
     first.kill()
     await_(lambda: not draft.is_live())  # its worker sees that, and ends
     second = sit()
-    second.sees("created")
+    second.sees("not trained yet")
     await_(lambda: draft not in all_runs(Home.find()))
 
 

@@ -11,10 +11,11 @@ from tui_mm.text import printable
 
 _MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
 _ASCII_MARKS = {"running": "*", "paused": "=", "done": "+", "crashed": "!", "failed": "!", "diverged": "!"}
+_SAID = {"created": "not trained yet"}
 
 _LEAST_BAR = 7
 _WITH_BAR = 80  # from this width on there is a bar
-_ALL_PARTS = 86  # cells of all that the foot line says, losses below 10
+_ALL_PARTS = 99  # cells of all that the foot line says, losses below 10
 
 
 def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
@@ -31,7 +32,7 @@ def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     marks = _ASCII_MARKS if ascii_only else _MARKS
     mark = marks.get(state.status, "o" if ascii_only else "○")
     steps = f" {follower.steps:,} / {state.total_steps:,}" if follower is not None and follower.steps else ""
-    status = "no words" if follower is None and state.fault else state.status
+    status = "no words" if follower is None and state.fault else _SAID.get(state.status, state.status)
     parts.append(f"{mark} {status}{steps}")
     while cell_len("   ".join(parts)) > width and len(parts) > 2:
         del parts[-2]
@@ -46,7 +47,7 @@ def _short(text: str, most: int) -> str:
 
 
 def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
-    """Progress, speed, time left, rate and losses."""
+    """Progress, speed, time left, rate and losses: of the last minibatches, then of the last evaluation."""
     follower = state.follower
     if follower is None or not follower.steps:
         no_words = follower is None and state.fault
@@ -61,13 +62,14 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
         parts.append(f"{_clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
     if follower.lr:
         parts.append(f"lr {f'{follower.lr:.3g}':<8}")
+    parts.append(f"loss {follower.recent_loss:.4f}")
     last = follower.evaluations[-1] if follower.evaluations else None
-    if last is not None:
-        parts.append(f"train {last.train:.4f}")
-        if last.dev is not None:
-            parts.append(f"dev {last.dev:.4f}")
+    if last is not None and last.dev is not None:
+        parts.append(f"dev {last.dev:.4f}")
     if follower.best is not None and follower.best.dev is not None:
         parts.append(f"best {follower.best.dev:.4f}")
+    if last is not None:
+        parts.append(f"train {last.train:.4f}")
     room = width - _LEAST_BAR - 1 if width >= _WITH_BAR else width
     while len("  ".join(parts).rstrip()) > room and len(parts) > 1:
         parts.pop()  # a number that is cut is a wrong number

@@ -14,6 +14,7 @@ from tui_mm.runs.store import EvaluationRow, EventRow, LossChunk, SampleRow
 SNAPSHOTS = ("names", "embedding", "layers")
 _RATE_SECONDS = 3.0  # the speed shown is that of the last few seconds of training
 _MAX_MARKS = 4096
+_RECENT_STEPS = 100
 
 
 class RunFollower:
@@ -43,6 +44,13 @@ class RunFollower:
     @property
     def steps(self) -> int:
         return self.series.steps
+
+    @property
+    def recent_loss(self) -> float:
+        """The mean of the last steps' losses, a hundred of them; NaN where none of them is finite."""
+        steps = self.series.steps
+        first = max(0, steps - max(_RECENT_STEPS, self.series.bucket))
+        return float(self.series.columns(np.array([first, steps])).mean[0])
 
     @property
     def best(self) -> EvaluationRow | None:
