@@ -136,6 +136,17 @@ def test_wide_characters_keep_the_columns() -> None:
     assert "中" in text
 
 
+def test_what_lies_beyond_an_axis_is_drawn_in_its_place_where_there_is_room() -> None:
+    positions = np.array([[x, y] for x in (-0.5, 0.0, 0.5) for y in (-10.0, -5.0, 0.0, 5.0, 10.0)] + [[3.0, 0.0]])
+    bounds = embedding.Limits(0.0, 1.0), embedding.Limits(0.0, 10.0)
+    lines = embedding.embedding_map(LETTERS[:16], positions, [], look(80, 20), bounds).plain.split("\n")
+    assert "further out" not in lines[-1]
+    (row,) = (line for line in lines if "o" in line)
+    zero, far = row.index(LETTERS[7]), row.index("o")
+    one = row.index(LETTERS[12]) - zero  # half a unit aside
+    assert far - zero == pytest.approx(6 * one, abs=3)
+
+
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_a_few_characters_far_out_do_not_squeeze_the_others(ascii_only: bool) -> None:
     near = np.clip(rng().normal(size=(25, 2)), -1.5, 1.5)

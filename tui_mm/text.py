@@ -1,4 +1,4 @@
-"""Words and names as they may be shown: nothing in them reaches the terminal as a command."""
+"""Words and names as they may be shown: nothing in them reaches the terminal as a command. And losses."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def printable(text: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def nats(loss: float) -> str:
+    """A loss as it is shown: four decimals, and of one beyond all measure its size."""
+    return f"{loss:.4g}" if abs(loss) >= 1e5 else f"{loss:.4f}"

@@ -10,7 +10,7 @@ from typing import IO, Protocol
 import numpy as np
 
 from tui_mm.cli.output import say
-from tui_mm.text import printable
+from tui_mm.text import nats, printable
 from tui_mm.training.events import Evaluating, Evaluation, Event, StepBlock, Warned
 
 _LINE_SECONDS = 2.0
@@ -65,8 +65,8 @@ class Meter:
 
     def fields(self, *, brief: bool = False) -> str:
         """Loss, dev loss, speed, time left; ``brief`` leaves out the speed."""
-        parts = [f"loss {self.loss:.4f}"] if math.isfinite(self.loss) else []
-        parts += [f"dev {self.dev:.4f}"] if self.dev is not None else []
+        parts = [f"loss {nats(self.loss)}"] if math.isfinite(self.loss) else []
+        parts += [f"dev {nats(self.dev)}"] if self.dev is not None else []
         parts += [f"{self.rate:,.0f} steps/s"] if math.isfinite(self.rate) and not brief else []
         parts += [f"{_clock(self.seconds_left)} left"] if math.isfinite(self.seconds_left) else []
         return "  ".join([*parts, *([self.note] if self.note and not brief else [])])

@@ -15,7 +15,7 @@ from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.listing import list_runs
 from tui_mm.runs.run import Run, all_runs, find_run, rename_run
 from tui_mm.runs.summary import summarize
-from tui_mm.text import printable
+from tui_mm.text import nats, printable
 
 
 @click.group(
@@ -97,7 +97,9 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
             (
                 "losses",
                 ", ".join(
-                    f"{name} {value:.4f}" for name, value in losses.items() if value is not None and name != "best_step"
+                    f"{name} {nats(value)}"
+                    for name, value in losses.items()
+                    if value is not None and name != "best_step"
                 ),
             ),
             ("config", ", ".join(f"{name} {value}" for name, value in summary["config"].items())),
@@ -170,7 +172,7 @@ def _summary_or_fault(run: Run) -> dict[str, Any]:
 
 
 def _loss(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else nats(value)
 
 
 def _when(started: str) -> str:

@@ -13,6 +13,7 @@ from tui_mm.cli.output import print_json, print_table, say
 from tui_mm.config import LECTURE_SEED
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Which, find_run
+from tui_mm.text import nats
 
 MAX_SAMPLES = 1_000_000
 
@@ -170,12 +171,12 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     if split == "test":
         with run.store() as store:
             tested = store.increment("test_evaluations")
-            store.add_event(trained.step, "tested", f"test loss {loss:.4f}, time {tested} that this run was tested")
+            store.add_event(trained.step, "tested", f"test loss {nats(loss)}, time {tested} that this run was tested")
         document["test_evaluations"] = tested
     if as_json:
         print_json(document)
         return 0
-    say(f"{split} loss {loss:.4f} over {chosen.examples:,} examples (run {run.id}, step {trained.step:,})")
+    say(f"{split} loss {nats(loss)} over {chosen.examples:,} examples (run {run.id}, step {trained.step:,})")
     if tested is not None:
         often = "once" if tested == 1 else f"{tested} times"
         more = "" if tested == 1 else "; a model chosen by its test loss has no test loss any more"

@@ -22,7 +22,7 @@ from tui_mm.runs.run import Run, create_run, find_run
 from tui_mm.runs.series import LossSeries
 from tui_mm.runs.summary import summarize
 from tui_mm.signals import stop_on_signals
-from tui_mm.text import printable
+from tui_mm.text import nats, printable
 from tui_mm.words import data_facts, model_facts, split_for
 
 if TYPE_CHECKING:
@@ -166,9 +166,9 @@ def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
         look = Look(terminal_width(), colors=Colors() if use_color() else None, ascii_only=ascii_only())
         say(loss_curve(series, dev, baselines, look))
     found = summary["losses"]
-    parts = [f"{name} {found[name]:.4f}" for name in ("train", "dev") if found[name] is not None]
+    parts = [f"{name} {nats(found[name])}" for name in ("train", "dev") if found[name] is not None]
     if found["best_dev"] is not None and found["best_step"] != summary["steps"]:
-        parts.append(f"best dev {found['best_dev']:.4f} at step {found['best_step']:,}")
+        parts.append(f"best dev {nats(found['best_dev'])} at step {found['best_step']:,}")
     say(f"loss: {', '.join([*parts, f'bigram counts {bigram:.4f}', f'uniform {math.log(size):.4f}'])}")
     rate = summary["steps_per_second"]
     speed = f" at {rate:,.0f} steps/s" if rate and summary["steps"] > 1 else ""

@@ -20,6 +20,7 @@ from textual.worker import WorkType, get_current_worker
 from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.dashboard.state import ViewState
 from tui_mm.runs.home import Home, RunError
+from tui_mm.text import nats
 from tui_mm.worker import protocol as ask
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ class RunHost(App[str]):
 
     def action_evaluate(self) -> None:
         split = "dev" if self.state.words is None or self.state.words.splits.dev.examples else "train"
-        self.tell(ask.Evaluate(split), lambda a: f"{a['split']} loss {a['loss']:.4f} at step {a['step']:,}")
+        self.tell(ask.Evaluate(split), lambda a: f"{a['split']} loss {nats(a['loss'])} at step {a['step']:,}")
 
     # -- what panels ask for
 

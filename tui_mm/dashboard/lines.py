@@ -7,7 +7,7 @@ import math
 from rich.cells import cell_len, set_cell_size
 
 from tui_mm.dashboard.state import ViewState
-from tui_mm.text import printable
+from tui_mm.text import nats, printable
 
 _MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
 _ASCII_MARKS = {"running": "*", "paused": "=", "done": "+", "crashed": "!", "failed": "!", "diverged": "!"}
@@ -62,14 +62,14 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
         parts.append(f"{_clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
     if follower.lr:
         parts.append(f"lr {f'{follower.lr:.3g}':<8}")
-    parts.append(f"loss {follower.recent_loss:.4f}")
+    parts.append(f"loss {nats(follower.recent_loss)}")
     last = follower.evaluations[-1] if follower.evaluations else None
     if last is not None and last.dev is not None:
-        parts.append(f"dev {last.dev:.4f}")
+        parts.append(f"dev {nats(last.dev)}")
     if follower.best is not None and follower.best.dev is not None:
-        parts.append(f"best {follower.best.dev:.4f}")
+        parts.append(f"best {nats(follower.best.dev)}")
     if last is not None:
-        parts.append(f"train {last.train:.4f}")
+        parts.append(f"train {nats(last.train)}")
     room = width - _LEAST_BAR - 1 if width >= _WITH_BAR else width
     while len("  ".join(parts).rstrip()) > room and len(parts) > 1:
         parts.pop()  # a number that is cut is a wrong number

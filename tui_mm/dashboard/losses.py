@@ -12,6 +12,7 @@ from tui_mm.dashboard.charts.figure import Part
 from tui_mm.dashboard.charts.loss import Curve
 from tui_mm.runs.follow import RunFollower
 from tui_mm.runs.series import Axis
+from tui_mm.text import nats
 
 
 def curve_of(label: str, follower: RunFollower, axis: Axis, edges: NDArray[np.float64]) -> Curve:
@@ -35,14 +36,14 @@ def reading(follower: RunFollower, axis: Axis, between: Range, *, ascii_only: bo
     to = "-" if ascii_only else "–"
     says: list[Part] = [f"step {end:,}" if end == begin + 1 else f"steps {begin + 1:,}{to}{end:,}"]
     if math.isfinite(mean):
-        least, most = f"{low:.4f}", f"{high:.4f}"
-        says.append(f"train {mean:.4f}" + (f" ({least}{to}{most})" if least != most else ""))
+        least, most = nats(low), nats(high)
+        says.append(f"train {nats(mean)}" + (f" ({least}{to}{most})" if least != most else ""))
     if bad:
         says.append(f"{bad:,} not finite")
-    taken = [e for e in follower.evaluations if e.dev is not None]
+    taken = [(e.step, e.dev) for e in follower.evaluations if e.dev is not None]
     if taken:
-        nearest = min(taken, key=lambda e: (not begin < e.step <= end, abs(e.step - (begin + end) / 2)))
-        says.append(f"dev {nearest.dev:.4f} at {nearest.step:,}")
+        step, dev = min(taken, key=lambda e: (not begin < e[0] <= end, abs(e[0] - (begin + end) / 2)))
+        says.append(f"dev {nats(dev)} at {step:,}")
     if follower.epochs_per_step:
         says.append(f"epoch {end * follower.epochs_per_step:.2f}")
     says.append(f"time {clock(float(follower.at('seconds', np.array([end]))[0]))}")
@@ -54,7 +55,7 @@ def mean_reading(follower: RunFollower, axis: Axis, between: Range) -> str:
     if between[0] >= follower.at(axis, np.array([follower.steps]))[0]:
         return "ended"
     _, mean, _, bad = _values(follower, *_steps_between(follower, axis, between))
-    return "not finite" if bad and not math.isfinite(mean) else f"{mean:.4f}"
+    return "not finite" if bad and not math.isfinite(mean) else nats(mean)
 
 
 def _steps_between(follower: RunFollower, axis: Axis, between: Range) -> tuple[int, int]:

@@ -122,27 +122,28 @@ def embedding_map(
     notes: Sequence[str],
     look: Look,
     bounds: tuple[Limits, Limits] | None = None,
+    *,
+    boundary: str = ".",
 ) -> Text:
     """The characters at their positions with the axes' values at the sides and ``notes`` below.
 
-    ``symbols``: the first is the boundary if it is there; the earlier a symbol, the surer it keeps its own cell.
+    ``symbols``: the earlier one, the surer it keeps its own cell; ``boundary`` is marked where it is among them.
     ``bounds``: of both axes; a character beyond them stands at the edge, with an arrow.
     """
     x_axis, y_axis = bounds or (limits(positions[:, 0]), limits(positions[:, 1]))
-    arrows = _arrows(positions, x_axis, y_axis, look.ascii_only)
-    if any(arrows):
-        notes = [*notes, f"{' '.join(sorted({*arrows} - {''}))}: further out that way"]
-    below = [
-        fit(text, look.width, ascii_only=look.ascii_only).rstrip() for text in legend(notes, look.width).split("\n")
-    ]
-    height = max(3, look.height - len(below) - 1)
     y_values = [y_axis.middle + y_axis.half, y_axis.middle, y_axis.middle - y_axis.half]
     y_names = [_number(value) for value in y_values]
     margin = max(map(len, y_names)) + 1
     width = max(4, look.width - margin)
-    x_unit, y_unit = _units(x_axis.half, y_axis.half, width, height)
-    halves = np.array([x_axis.half, y_axis.half])
-    inside = np.clip(positions - (x_axis.middle, y_axis.middle), -halves, halves)
+    arrows = [""] * len(positions)
+    for _ in range(2):  # a line about arrows makes the map lower
+        below = _below(notes, arrows, look)
+        height = max(3, look.height - len(below) - 1)
+        x_unit, y_unit = _units(x_axis.half, y_axis.half, width, height)
+        halves = _seen(x_axis, x_unit, width), _seen(y_axis, y_unit, height)
+        arrows = _arrows(positions, Limits(x_axis.middle, halves[0]), Limits(y_axis.middle, halves[1]), look.ascii_only)
+    below = _below(notes, arrows, look)
+    inside = np.clip(positions - (x_axis.middle, y_axis.middle), np.negative(halves), halves)
     columns = (width - 1) / 2 + inside[:, 0] / x_unit
     lines = (height - 1) / 2 - inside[:, 1] / y_unit
     marks = [_marked(glyph(s, ascii_only=look.ascii_only), arrow) for s, arrow in zip(symbols, arrows, strict=True)]
@@ -153,7 +154,7 @@ def embedding_map(
             continue
         y, x = cell
         size = cell_len(mark)
-        field[y][x : x + size] = [(mark, _style_of(symbol, look)), *[("", PLAIN)] * (size - 1)]
+        field[y][x : x + size] = [(mark, _style_of(symbol, boundary, look)), *[("", PLAIN)] * (size - 1)]
     muted = paint(look, "baseline")
     at = {
         round((height - 1) / 2 - (value - y_axis.middle) / y_unit): name
@@ -168,6 +169,17 @@ def embedding_map(
     if hidden:
         below[-1] = fit(f"{below[-1]}  {hidden} more lie under others", look.width, ascii_only=look.ascii_only).rstrip()
     return rows([*drawn, *(line([(text, PLAIN)]) for text in below)])
+
+
+def _below(notes: Sequence[str], arrows: Sequence[str], look: Look) -> list[str]:
+    """The notes as lines, with one about the arrows where there are any."""
+    said = [*notes, f"{' '.join(sorted({*arrows} - {''}))}: further out that way"] if any(arrows) else notes
+    return [fit(text, look.width, ascii_only=look.ascii_only).rstrip() for text in legend(said, look.width).split("\n")]
+
+
+def _seen(axis: Limits, unit: float, cells: int) -> float:
+    """How far the map reaches from an axis' middle: beyond its limits where the other axis is the tighter one."""
+    return max(axis.half, (cells // 2 - 1) * unit)
 
 
 def _arrows(positions: Positions, x_axis: Limits, y_axis: Limits, ascii_only: bool) -> list[str]:
@@ -185,8 +197,8 @@ def _marked(shown: str, arrow: str) -> str:
     return arrow + shown if arrow in tuple("←↖↙<") else shown + arrow
 
 
-def _style_of(symbol: str, look: Look) -> Style:
-    if not symbol.isalnum():
+def _style_of(symbol: str, boundary: str, look: Look) -> Style:
+    if symbol == boundary:
         return style(look.color("dev"), bold=True, reverse=True)
     if is_vowel(symbol):
         return style(look.color("train"), bold=True, underline=True)

@@ -15,6 +15,7 @@ from tui_mm.dashboard.charts.axis import Range, loss_range, loss_ticks, scaled, 
 from tui_mm.dashboard.charts.figure import LEAST_HEIGHT, Part, legend_lines, plot
 from tui_mm.dashboard.charts.look import Look
 from tui_mm.runs.series import Axis, Columns, LossSeries
+from tui_mm.text import nats
 
 _MARGIN = 5  # cells for the names of the y ticks
 _AXIS = {"steps": "step", "epochs": "epoch", "seconds": "time"}
@@ -110,7 +111,7 @@ def _parts(picture: LossPicture, look: Look) -> list[Part]:
         if run.dev:
             parts.append((signs.dev, "dev", look.color("dev")))
         if run.best is not None:
-            parts.append((signs.best, f"best {run.best[1]:.4f}", look.color("best")))
+            parts.append((signs.best, f"best {nats(run.best[1])}", look.color("best")))
         if run.first_bad is not None:
             step, loss = run.first_bad
             parts.append(("!", f"{loss:g}: not finite from step {step:,}", look.color("warning")))

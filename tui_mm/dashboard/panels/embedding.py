@@ -96,7 +96,8 @@ class EmbeddingPanel(Panel):
             notes.append(f"{len(vectors) - len(kept)} not finite")
         bounds = limits(positions[:, 0], self._limits[0]), limits(positions[:, 1], self._limits[1])
         self._limits = bounds
-        view.show(embedding_map(symbols, positions, notes, self.look(view), bounds))
+        boundary = words.splits.vocabulary.boundary_symbol
+        view.show(embedding_map(symbols, positions, notes, self.look(view), bounds, boundary=boundary))
 
     def action_earlier(self) -> None:
         if not self.state.snapshots("embedding"):

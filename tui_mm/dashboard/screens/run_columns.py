@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from tui_mm.runs.listing import RunRow
-from tui_mm.text import printable
+from tui_mm.text import nats, printable
 
 _PADDING = 2  # of a cell, both sides together
 _LEAST = 8  # cells of a name
@@ -100,7 +100,7 @@ def _widest(texts: Iterable[str]) -> int:
 
 
 def _loss(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else nats(value)
 
 
 def _count(value: int | None) -> str:
