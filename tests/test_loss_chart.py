@@ -127,10 +127,14 @@ def test_dev_losses_off_the_axis_have_a_mark_at_the_edge() -> None:
     look = plain(106, 20)
     dev = [(1000.0, 2.0), (2025.0, 9.0), (3025.0, 0.1), (4025.0, math.nan)]
     run = Curve("train", LossSeries(np.full(5000, 2.0)).columns(np.floor(column_edges((0, 5000), look))), dev)
-    rows = canvas(loss_chart(LossPicture("steps", (0, 5000), (1.5, 3.0), False, run), look))
+    text = loss_chart(LossPicture("steps", (0, 5000), (1.5, 3.0), False, run), look)
+    rows = canvas(text)
     assert rows[0][40] == "^"
     assert rows[-1][60] == "v"
     assert sum(row.count("◆") for row in rows) == 1
+    assert "^ v beyond the axis" in " ".join(text.split())
+    within = loss_chart(LossPicture("steps", (0, 2000), (1.5, 3.0), False, run), look)
+    assert "beyond" not in within, "of what is in the window"
 
 
 def test_one_step_stands_in_the_middle_with_a_mark_of_its_own() -> None:

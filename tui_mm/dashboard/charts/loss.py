@@ -115,6 +115,8 @@ def _parts(picture: LossPicture, look: Look) -> list[Part]:
         if run.first_bad is not None:
             step, loss = run.first_bad
             parts.append(("!", f"{loss:g}: not finite from step {step:,}", look.color("warning")))
+        if edges := _edges_passed(run, picture):
+            parts.append((edges, "beyond the axis", look.color("dev")))
     for n, other in enumerate(picture.others):
         ends = "" if other.first_bad is None else f", not finite from step {other.first_bad[0]:,}"
         parts.append((_letter(n), f"{other.label}{ends}", _other_color(look, n)))
@@ -125,6 +127,16 @@ def _parts(picture: LossPicture, look: Look) -> list[Part]:
         parts.append((signs.level, f"{name} {loss:.3f}{beyond}", look.color("baseline")))
     parts.append(f"{'log' if picture.log else 'linear'} scale over {picture.axis}")
     return parts
+
+
+def _edges_passed(run: Curve, picture: LossPicture) -> str:
+    """``^``, ``v``, both or neither: where something of the run in the window lies off the loss axis."""
+    low, high = picture.losses
+    begin, end = picture.window
+    dev = [loss for x, loss in run.dev if begin <= x <= end]
+    shown = scaled(np.array([*dev, *run.columns.low, *run.columns.high], np.float64), log=picture.log)
+    finite = shown[np.isfinite(shown)]
+    return " ".join(sign for sign, any_of in (("^", finite > high), ("v", finite < low)) if any_of.any())
 
 
 @dataclass(frozen=True)
