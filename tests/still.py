@@ -238,6 +238,10 @@ class StillApp(DashboardApp):
         self.said: list[str] = []
         self._moment = moment
 
+    async def furnish(self) -> None:
+        await super().furnish()
+        await self.furnish_all()  # there are no words to wait for
+
     def begin(self, config: RunConfig) -> None:
         self.begun.append(config)
 

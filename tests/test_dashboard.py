@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from tui_mm.config import make_config
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.lines import foot_line
+from tui_mm.dashboard.panels.base import Panel
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import all_runs
@@ -88,6 +90,29 @@ def test_the_words_are_shown_before_torch_is_there(words_file: Path) -> None:
             assert seat.status == "created"
             await seat.pilot.press("q")
         assert all_runs(Home.find()) == [], "a run that was never trained is not kept"
+
+    play(scene())
+
+
+def test_keys_that_come_before_the_panels_put_them_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it still reads its words, from a pipe that nobody writes to."""
+    monkeypatch.setattr("tui_mm.dashboard.placing._WORDS_SECONDS", 3600.0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def scene() -> None:
+        app = DashboardApp(make_config(flags={"data": str(pipe)}), Home.find())
+        async with app.run_test(size=(120, 36)) as pilot:
+            seat = Seat(app, pilot)
+            await seat.until(lambda: app.query("#dataset"))
+            assert len(app.query(Panel)) == 1
+            assert app.samples is None
+            await pilot.press("s", "e", "m")
+            await seat.until(lambda: app.samples is not None and app.query_one("#prefix", Input).value == "em")
+            assert len(app.query(Panel)) == 9
+            with pipe.open("w"):  # opens when the other end is opened, too
+                pass
+            await seat.until(lambda: "no words" in seat.text_of("#head"))
 
     play(scene())
 

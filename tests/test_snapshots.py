@@ -84,7 +84,7 @@ def test_each_panel_alone(snapshot: SnapshotAssertion) -> None:
     async def scene() -> None:
         async with held("training", SMALL) as seat:
             for panel in seat.app.main.query(Panel):
-                seat.app.action_panel(panel.NAME)
+                await seat.app.go_to(panel.NAME)
                 await seat.settle()
                 assert screen(seat) == snapshot(name=panel.NAME)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,27 +14,23 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.events import Key, Resize
-from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.theme import Theme
 from textual.widgets import Input, Static
 
 from tui_mm.config import RunConfig
-from tui_mm.dashboard.dialogs import DialogHost
 from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
 from tui_mm.dashboard.panels.base import Panel
+from tui_mm.dashboard.placing import PanelHost
 from tui_mm.dashboard.scrollbars import AsciiScrollBarRender
 from tui_mm.dashboard.state import ViewState
-from tui_mm.dashboard.tabs import SHARING, TABS, Arrangement, Tab, arrangement, border_title
+from tui_mm.dashboard.tabs import TABS
 from tui_mm.runs.home import Home, RunError
 from tui_mm.settings import Settings
 from tui_mm.worker import protocol as ask
-
-if TYPE_CHECKING:
-    from tui_mm.dashboard.panels.samples import SamplesPanel
 
 _POLL_SECONDS = 0.1
 _KEEP_SECONDS = 1.0  # between two looks at whether a setting has changed
@@ -47,7 +42,7 @@ def _key(key: str, action: str, description: str, tooltip: str, *, show: bool = 
     return Binding(key, action, description, show=show, id=action.split("(")[0] + "_" + key, tooltip=tooltip)
 
 
-class DashboardApp(DialogHost):
+class DashboardApp(PanelHost):
     """One run, its words and its worker. Returns a line about the run that it leaves behind."""
 
     TITLE = "makemore-tui"
@@ -97,13 +92,9 @@ class DashboardApp(DialogHost):
         self.keep_from_now_on(settings is None)
         self._when_up = when_up
         self.animation_level = "none"  # every frame of one would go over the line
-        self._room = self.size  # of the terminal
         self._painted = 0.0
         self._due = False
-        self._alone = False  # one panel at a time, as a person wants it
-        self._current = kept.panel if any(name == kept.panel for _, name, _ in TABS) else "loss"
         self._widgets = 0  # that there are once all panels are up
-        self.samples: SamplesPanel | None = None  # None until the panels are there
         self.worker_ended = False
 
     def compose(self) -> ComposeResult:
@@ -120,33 +111,17 @@ class DashboardApp(DialogHost):
         ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._show_lines()
         self.begin(self._wanted)
-        self.call_after_refresh(self._furnish)
+        self.call_after_refresh(self.furnish)
 
     def _recolour(self, theme: Theme) -> None:
         self.state.settings.theme = theme.name
         self.call_after_refresh(self.show_all)
 
-    async def _furnish(self) -> None:
-        """Put the panels up, behind the first screen: what they draw with takes a moment to load."""
-        from tui_mm.dashboard.panels.every import ALL_PANELS
-        from tui_mm.dashboard.panels.samples import SamplesPanel
-
-        body = self.main.query_one("#body")
-        if not (body.is_attached and self.is_running):
-            return  # left already
-        panels = [panel(self.state) for panel in ALL_PANELS]
-        await body.mount(*panels)
-        self.samples = next(panel for panel in panels if isinstance(panel, SamplesPanel))
+    def furnished(self) -> None:
         self._widgets = len(self.main.query("#head, #foot, #body *"))
-        self._arrange()
         self.set_interval(_POLL_SECONDS, self._poll)
         self.set_interval(_KEEP_SECONDS, self.keep_changes)
         self._when_up()
-
-    @property
-    def main(self) -> Screen[Any]:
-        """The screen with the panels, also while a question stands over it."""
-        return self.screen_stack[0]
 
     # -- the run
 
@@ -160,6 +135,7 @@ class DashboardApp(DialogHost):
         self.state.note(f"{len(message.opened.words.splits.corpus):,} words read; torch is loading")
         self._poll()
         self.show_all()
+        self.call_after_refresh(self.furnish_all)
 
     @on(RunHost.RunRefused)
     def _refuse_run(self, message: RunHost.RunRefused) -> None:
@@ -168,6 +144,7 @@ class DashboardApp(DialogHost):
             self.notify(message.line, severity="error", markup=False)
         self.state.note(message.line)
         self.show_all()
+        self.call_after_refresh(self.furnish_all)
 
     def configured(self) -> None:
         self.state.note("the configuration has changed")
@@ -322,7 +299,7 @@ class DashboardApp(DialogHost):
     def _rate_chosen(self, message: RateChosen) -> None:
         self.set_rate(message.lr)
 
-    # -- where the panels stand
+    # -- keys and sizes
 
     def on_key(self, event: Key) -> None:
         """A letter typed right behind the key that leads to an input was sent to where the focus was before; an input
@@ -332,58 +309,6 @@ class DashboardApp(DialogHost):
 
     def on_resize(self, event: Resize) -> None:
         self._room = event.size  # Textual's own ``size`` follows after this
-        if self.samples is not None:  # the first size comes before the widgets
-            self._arrange()
+        if self.main.query(Panel):  # the first size comes before the widgets
+            self.arrange()
             self._show_lines()
-
-    def _arrange(self) -> None:
-        """Each panel to its place, with the titles by which one goes from one to another."""
-        fitting = arrangement(*self._room)
-        placed: Arrangement = "single" if self._alone else fitting
-        self.main.query_one("#body").set_classes(f"-{placed}")
-        side = self.state.settings.side if self.state.settings.side in SHARING else SHARING[0]
-        for number, name, title in TABS:
-            panel = self.main.query_one(f"#{name}", Panel)
-            # not by a style sheet, which would be applied later than the next key
-            panel.display = placed == "all" or (
-                name == self._current if placed == "single" else name not in SHARING or name == side
-            )
-            tabs: list[Tab] = [(number, name, title)]
-            room = self._room.width - 6
-            if placed == "single":
-                tabs = TABS
-            elif placed == "usual" and name in SHARING:
-                tabs = [tab for tab in TABS if tab[1] in SHARING]
-                room = self._room.width * 5 // 7 - 8
-            panel.border_title = border_title(tabs, name, room, ascii_only=self.state.ascii_only)
-
-    def action_panel(self, name: str) -> None:
-        """Show a panel and go to it: the only one on a narrow terminal, the one at the side on a usual one."""
-        if self.samples is None:
-            return
-        self._current = name
-        self.state.settings.panel = name
-        if name in SHARING:
-            self.state.settings.side = name
-        self._arrange()
-        self.main.set_focus(self.main.query_one(f"#{name}"), scroll_visible=False)
-
-    def action_zoom(self) -> None:
-        if self.samples is None:
-            return
-        focused = next((p for p in self.main.query(Panel) if p.has_focus_within), None)
-        if focused is not None:
-            self._current = focused.NAME
-        self._alone = not self._alone
-        self._arrange()
-
-    # -- going to a panel
-
-    def action_sweep(self) -> None:
-        self.action_panel("sweep")
-        self.tell(ask.Sweep(), lambda _: "", timeout=math.inf)  # answered at its end
-
-    def action_sample(self) -> None:
-        self.action_panel("samples")
-        if self.samples is not None:
-            self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)
