@@ -76,6 +76,13 @@ def same(a: Run, b: Run) -> bool:
     return first.keys() == second.keys() and all(np.array_equal(first[n], second[n]) for n in first)
 
 
+def train_here(run: Run) -> None:
+    """Without a worker: what it is compared with."""
+    trainer, splits = resume_trainer(run)
+    with training_session(run, trainer, splits) as session:
+        session.train()
+
+
 async def finished(run: Run) -> None:
     await until(lambda: run.status() in ("done", "diverged", "failed"))
 
@@ -83,10 +90,7 @@ async def finished(run: Run) -> None:
 def test_a_person_pauses_steps_asks_and_sweeps_and_the_result_is_the_same_to_the_bit(corpus: Corpus) -> None:
     async def scenario() -> None:
         plain, watched = new_run(corpus, steps=3000), new_run(corpus, steps=3000)
-        async with worker_of(plain) as client:
-            await client.ask(ask.Start())
-            await finished(plain)
-
+        train_here(plain)
         async with worker_of(watched) as client:
             # before the training: names from an untrained model, and a sweep
             early = await client.ask(ask.Sample("em", count=3, seed=1))
@@ -252,9 +256,7 @@ def test_what_is_refused_says_why_and_the_training_goes_on(corpus: Corpus) -> No
 def test_hyperparameters_change_before_the_training_and_the_model_is_looked_into(corpus: Corpus) -> None:
     async def scenario() -> None:
         plain, changed = new_run(corpus, hidden=24, lr=0.02), new_run(corpus)
-        async with worker_of(plain) as client:
-            await client.ask(ask.Start())
-            await finished(plain)
+        train_here(plain)
         async with worker_of(changed) as client:
             before = await client.ask(ask.Inspect("layers"))
             sweeping = client.send(ask.Sweep(points=3000))
