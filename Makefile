@@ -1,7 +1,7 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
 # make pictures, make bench, make bench-dashboard: see README.md and docs/performance.md
 # make test-faults  the faults that take minutes: twenty kills
-# make test  set up what tests need, then lint, types, import contracts and tests
+# make test  set up what tests need, then lint, types, import contracts and tests, in JOBS processes
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 3

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from data.corpus import Corpus, parse_words
 from tests.panel_seat import alone, bigrams_answer, keys_of, play, played, trained
+from tests.still import StillFollower
 from tui_mm.config import make_config
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.panels.base import Panel
@@ -71,8 +71,8 @@ def no_snapshots(state: ViewState) -> None:
     state.follower.snapshots = {}  # type: ignore[attr-defined]
 
 
-def old_follower(state: ViewState) -> None:
-    state.follower = SimpleNamespace(evaluations=[], snapshots={}, status="created", steps=0)  # type: ignore[assignment]
+def untrained(state: ViewState) -> None:
+    state.follower = StillFollower("untrained")
 
 
 def empty_answers(state: ViewState) -> None:
@@ -92,7 +92,7 @@ def broken_numbers(state: ViewState) -> None:
     }
 
 
-CHANGES = [nothing, no_words, no_run, no_snapshots, old_follower, empty_answers, broken_numbers]
+CHANGES = [nothing, no_words, no_run, no_snapshots, untrained, empty_answers, broken_numbers]
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -53,7 +53,7 @@ class Settings(Struct):
         except FileNotFoundError:
             return cls(), ""
         except (OSError, msgspec.MsgspecError, RecursionError):
-            return cls(), f"{path}: cannot be read as settings; the usual ones are used, and written when you leave"
+            return cls(), f"{path}: cannot be read as settings; the usual ones are used, and will replace it"
 
     def save(self, home: Home) -> None:
         """Raises RunError or OSError when the home cannot be written."""

@@ -94,7 +94,8 @@ def resume_command(reference: str, device: str | None, home: Home, as_json: bool
         say(f"run {run.id} is done already; nothing to resume", err=as_json)
         _report(run, run.splits(), as_json=as_json)
         return 0
-    run.refuse_if_live()  # before torch is loaded, which takes seconds
+    with run.training_lock():  # refused before torch is loaded, which takes seconds
+        pass
     from tui_mm.worker.loading import resume_trainer
 
     trainer, splits = resume_trainer(run, device)

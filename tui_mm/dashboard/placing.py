@@ -105,7 +105,7 @@ class PanelHost(DialogHost):
 
     # -- going to one; a key that comes before the panels puts them up
 
-    async def go_to(self, name: str) -> None:
+    async def action_panel(self, name: str) -> None:
         """Show a panel and go to it: the only one on a narrow terminal, the one at the side on a usual one."""
         await self.furnish_all()
         if self.samples is None:
@@ -117,11 +117,10 @@ class PanelHost(DialogHost):
         self.arrange()
         self.main.set_focus(self.main.query_one(f"#{name}"), scroll_visible=False)
 
-    async def action_panel(self, name: str) -> None:
-        await self.go_to(name)
-
     async def action_zoom(self) -> None:
         await self.furnish_all()
+        if self.samples is None:
+            return  # left already
         focused = next((p for p in self.main.query(Panel) if p.has_focus_within), None)
         if focused is not None:
             self._current = focused.NAME
@@ -129,10 +128,10 @@ class PanelHost(DialogHost):
         self.arrange()
 
     async def action_sweep(self) -> None:
-        await self.go_to("sweep")
+        await self.action_panel("sweep")
         self.tell(ask.Sweep(), lambda _: "", timeout=math.inf)  # answered at its end
 
     async def action_sample(self) -> None:
-        await self.go_to("samples")
+        await self.action_panel("samples")
         if self.samples is not None:
             self.main.set_focus(self.main.query_one("#prefix"), scroll_visible=False)

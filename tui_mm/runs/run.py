@@ -85,14 +85,6 @@ class Run:
         lock.release()
         return False
 
-    def refuse_if_live(self) -> None:
-        """Raises RunError while a process trains it."""
-        if self.is_live():
-            raise self._held()
-
-    def _held(self) -> RunError:
-        return RunError(f"run {self.id}: is being trained by another process; wait for it, or stop it")
-
     @contextmanager
     def training_lock(self) -> Iterator[None]:
         """Held by the one process that trains; freed by the system when that dies. Raises RunError if held."""
@@ -102,7 +94,7 @@ class Run:
         try:
             lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout:
-            raise self._held() from None
+            raise RunError(f"run {self.id}: is being trained by another process; wait for it, or stop it") from None
         try:
             yield
         finally:

@@ -133,8 +133,8 @@ def _edges_passed(run: Curve, picture: LossPicture) -> str:
     """``^``, ``v``, both or neither: where something of the run in the window lies off the loss axis."""
     low, high = picture.losses
     begin, end = picture.window
-    dev = [loss for x, loss in run.dev if begin <= x <= end]
-    shown = scaled(np.array([*dev, *run.columns.low, *run.columns.high], np.float64), log=picture.log)
+    dev = np.array([loss for x, loss in run.dev if begin <= x <= end], np.float64)
+    shown = scaled(np.concatenate((dev, run.columns.low, run.columns.high)), log=picture.log)
     finite = shown[np.isfinite(shown)]
     return " ".join(sign for sign, any_of in (("^", finite > high), ("v", finite < low)) if any_of.any())
 

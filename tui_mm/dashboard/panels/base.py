@@ -37,6 +37,10 @@ class Panel(Container, can_focus=True):
             super().__init__()
             self.panel = panel
 
+        def can_replace(self, message: Message) -> bool:
+            """One drawing does for all that stand in the queue."""
+            return isinstance(message, Panel.Placed) and message.panel is self.panel
+
     def on_resize(self, _: Resize) -> None:
         self.post_message(self.Placed(self))
 
