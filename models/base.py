@@ -5,12 +5,14 @@ a row of their data is and in how they learn:
 
 - window models see ``block_size`` ids and make one prediction a row (the MLP of Bengio et al. 2003);
 - sequence models predict at every position of a row (RNN, Transformer: makemore.py);
-- counting models learn by counting, in one pass, without gradients (bigrams).
+- counting models learn by counting, in one pass, without gradients (n-grams).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 import torch
@@ -21,6 +23,10 @@ BOUNDARY = 0  # the id before and after every word
 IGNORED = -1  # the target of a position that is no prediction
 
 Layout = Literal["window", "sequence"]
+
+Examples = Iterable[tuple[Tensor, Tensor, Tensor]]
+"""Predictions to be made, with equal ones taken together, some at a time: int64 contexts (pairs, block_size), what
+follows each (pairs,), and how often it does (pairs,)."""
 
 
 class LanguageModel(nn.Module, ABC):
@@ -51,6 +57,16 @@ class LanguageModel(nn.Module, ABC):
             return F.cross_entropy(logits, targets, reduction=reduction)
         return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction=reduction)
 
+    def objective(self, contexts: Tensor, targets: Tensor) -> Tensor:
+        """What training minimises: the mean loss, unless a model adds to it."""
+        return self.loss(contexts, targets)
+
+    def prepare(self, train: Examples, dev: Examples | None) -> None:
+        """Take from the words what the model starts with, before its first step. Most take nothing."""
+
+    def adapt(self, dev: Examples) -> None:
+        """Choose by the dev split what no gradient reaches, at every evaluation. Most choose nothing."""
+
     def next_logits(self, histories: Tensor) -> Tensor:
         """Logits of what follows each history: int64 (rows, L), any L from 0 on, to (rows, V).
 
@@ -79,6 +95,21 @@ class LanguageModel(nn.Module, ABC):
 class CountingModel(LanguageModel):
     """A model whose training is one pass of counting."""
 
+    needs_dev: ClassVar[bool] = False
+    """Whether its weights are chosen by the dev split, so that it cannot do without one."""
+
     @abstractmethod
-    def observe(self, contexts: Tensor, targets: Tensor) -> None:
-        """Add rows to the counts; contexts (rows, block_size), targets (rows,)."""
+    def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
+        """Add predictions to the counts: contexts (pairs, block_size), targets (pairs,), how often (pairs,), each
+        once where that is not given."""
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model as it predicts: without dropout, with the batch statistics it has kept."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -1,12 +1,15 @@
-"""The multilayer perceptron of Bengio et al. 2003 as the lecture builds it (makemore part 2).
+"""The multilayer perceptron of Bengio et al. 2003 as the lectures build it (makemore parts 2 and 3).
 
-emb = C[X]                   (rows, block_size, embedding)
-h = tanh(emb @ W1 + b1)      (rows, hidden)
-logits = h @ W2 + b2         (rows, vocab_size)
+emb = C[X]                             (rows, block_size, embedding)
+h = tanh(emb @ W1 + b1)                (rows, hidden), then as many more such layers as asked for
+logits = h @ W2 + b2                   (rows, vocab_size)
+
+With direct connections (the paper's W) the logits also have a linear part, emb @ W.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,65 +17,146 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from models.base import LanguageModel
+from models.base import BOUNDARY, Examples, LanguageModel
+from models.initialization import Initialization, log_unigrams, output_scale
 
-Initialization = Literal["lecture", "scaled"]
+Activation = Literal["tanh", "relu", "gelu", "sigmoid"]
+Padding = Literal["boundary", "blank"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "sigmoid": torch.sigmoid,
+}
+_GAINS = {"tanh": 5 / 3, "relu": 2**0.5, "gelu": 2**0.5, "sigmoid": 1.0}  # keep a layer's spread at the next one's
 
 
 @dataclass(frozen=True)
 class MLPConfig:
-    """Sizes of the lecture's last model by default: 11,897 parameters with 27 characters."""
+    """Sizes of the lecture's last model by default: 11,897 parameters with 27 characters.
+
+    layers: hidden ones; init: see ``MLP``; batch_norm: of every hidden layer, before its activation
+    direct: Bengio's W, from the embeddings straight to the logits
+    padding: what stands before a word: the boundary, or an id of its own that is embedded too (makemore.py)
+    """
 
     vocab_size: int
     block_size: int = 3
     embedding: int = 10
     hidden: int = 200
+    layers: int = 1
+    activation: Activation = "tanh"
     init: Initialization = "lecture"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    direct: bool = False
+    padding: Padding = "boundary"
 
 
 class MLP(LanguageModel):
-    """Embedding table, one tanh layer, softmax.
+    """Embedding table, tanh layers, softmax.
 
-    Parameters: V·d + block_size·d·h + h + h·V + V, with d = embedding and h = hidden.
+    Parameters of one hidden layer: V·d + block_size·d·h + h + h·V + V, with d = embedding and h = hidden.
+
+    Initialisations, by name, are those of exercise E02 of part 2; all draw the same random numbers first:
+
+    - lecture: randn for all;
+    - output-0.1, output-0.01: W2 times that, and no b2, so that no character is favoured without a reason;
+    - small: output-0.01, with W1 * 0.2 and b1 * 0.01, so that tanh is in its steep part;
+    - kaiming: output-0.01, with W1 times its gain over the square root of its fan-in, and b1 * 0.01 (He et al. 2015);
+    - zero-output: no W2, no b2: exactly ln V;
+    - unigram: no W2, and b2 the logarithm of how often each character occurs: below ln V;
+    - torch: as nn.Embedding and nn.Linear start (makemore.py).
     """
 
     def __init__(self, config: MLPConfig, generator: Generator) -> None:
         super().__init__(config.vocab_size, config.block_size)
         self.config = config
-        inputs, hidden = config.block_size * config.embedding, config.hidden
 
         def normal(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.randn(shape, generator=generator))
 
         # The order of the draws is the notebook's: the same generator gives the same numbers.
-        self.C = normal(config.vocab_size, config.embedding)
-        self.W1 = normal(inputs, hidden)
-        self.b1 = normal(hidden)
-        self.W2 = normal(hidden, config.vocab_size)
-        self.b2 = normal(config.vocab_size)
-        if config.init == "scaled":
-            self._scale(inputs)
+        inputs = config.block_size * config.embedding
+        self.C = normal(config.vocab_size + (config.padding == "blank"), config.embedding)
+        fan_in = inputs
+        for layer in range(1, config.layers + 1):
+            self.register_parameter(f"W{layer}", normal(fan_in, config.hidden))
+            if config.batch_norm:  # which takes the mean away, and any bias with it
+                self.register_module(f"norm{layer}", nn.BatchNorm1d(config.hidden))
+            else:
+                self.register_parameter(f"b{layer}", normal(config.hidden))
+            fan_in = config.hidden
+        self.register_parameter(f"W{config.layers + 1}", normal(fan_in, config.vocab_size))
+        self.register_parameter(f"b{config.layers + 1}", normal(config.vocab_size))
+        if config.direct:
+            self.direct = nn.Parameter(torch.zeros(inputs, config.vocab_size))
+        self._activation = ACTIVATIONS[config.activation]
+        self._initialize(generator)
 
     @torch.no_grad()
-    def _scale(self, inputs: int) -> None:
-        """Start near the uniform loss, with tanh in its steep part (exercise E02): Kaiming's gain 5/3 over the
-        square root of the fan-in for W1, small b1 and W2, no b2. The lecture's start of 27 is spent on nothing
-        but unlearning confident nonsense.
-        """
-        self.W1.mul_((5 / 3) / inputs**0.5)
-        self.b1.mul_(0.01)
-        self.W2.mul_(0.01)
-        self.b2.zero_()
+    def _initialize(self, generator: Generator) -> None:
+        init, W_out, b_out = self.config.init, *self._output
+        hidden = [self._layer(k) for k in range(self.config.layers)]
+        if init == "lecture":
+            return
+        if init == "torch":
+            for W, b in (*hidden, (W_out, b_out)):
+                for p in (W, b) if b is not None else (W,):
+                    p.uniform_(-1, 1, generator=generator).div_(W.shape[0] ** 0.5)
+            return
+        W_out.mul_(output_scale(init))
+        b_out.zero_()
+        if init in ("small", "kaiming"):
+            gain = _GAINS[self.config.activation]
+            for W, b in hidden:
+                W.mul_(0.2 if init == "small" else gain / W.shape[0] ** 0.5)
+                if b is not None:
+                    b.mul_(0.01)
 
-    def _hidden(self, contexts: Tensor) -> Tensor:
-        emb = F.embedding(contexts, self.C).flatten(1)  # (rows, block_size * embedding)
-        return torch.tanh(torch.addmm(self.b1, emb, self.W1))  # (rows, hidden)
+    def prepare(self, train: Examples, dev: Examples | None) -> None:
+        if self.config.init == "unigram":
+            with torch.no_grad():
+                self._output[1].copy_(log_unigrams(train, self.vocab_size))
+
+    def _layer(self, k: int) -> tuple[nn.Parameter, nn.Parameter | None]:
+        """Weight and bias of the k-th hidden layer, counted from 0."""
+        return getattr(self, f"W{k + 1}"), getattr(self, f"b{k + 1}", None)
+
+    @property
+    def _output(self) -> tuple[nn.Parameter, nn.Parameter]:
+        last = self.config.layers + 1
+        return getattr(self, f"W{last}"), getattr(self, f"b{last}")
+
+    def _embed(self, contexts: Tensor) -> Tensor:
+        if self.config.padding == "blank":
+            # of the boundaries at the left only the last is the start of the word
+            before = (contexts[:, :-1] == BOUNDARY) & (contexts[:, 1:] == BOUNDARY)
+            contexts = contexts.masked_fill(F.pad(before, (0, 1)), self.vocab_size)
+        return F.embedding(contexts, self.C).flatten(1)  # (rows, block_size * embedding)
+
+    def _hidden(self, emb: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What goes into the output layer, and the values of each hidden one: (rows, hidden)."""
+        h, values = emb, {}
+        for k in range(self.config.layers):
+            W, b = self._layer(k)
+            h = getattr(self, f"norm{k + 1}")(h @ W) if b is None else torch.addmm(b, h, W)
+            h = self._activation(h)
+            values[f"{self.config.activation}{k + 1 if self.config.layers > 1 else ''}"] = h
+            if self.config.dropout:
+                h = F.dropout(h, self.config.dropout, self.training)
+        return h, values
 
     def forward(self, contexts: Tensor) -> Tensor:
-        return torch.addmm(self.b2, self._hidden(contexts), self.W2)  # (rows, vocab_size)
+        emb = self._embed(contexts)
+        h, _ = self._hidden(emb)
+        W, b = self._output
+        logits = torch.addmm(b, h, W)  # (rows, vocab_size)
+        return logits + emb @ self.direct if self.config.direct else logits
 
     def embedding_table(self) -> Tensor:
-        return self.C
+        return self.C if self.config.padding == "boundary" else self.C[: self.vocab_size]
 
     def activations(self, contexts: Tensor) -> dict[str, Tensor]:
-        return {"tanh": self._hidden(contexts)}
+        return self._hidden(self._embed(contexts))[1]

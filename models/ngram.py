@@ -1,7 +1,11 @@
-"""Models by counting: the bigram of lecture part 1."""
+"""n-grams by counting: the bigram of lecture part 1, the trigram of its first exercise, and longer ones.
+
+P(next | the last block_size ids) = (N + smoothing) / (sum of N over what may follow + V * smoothing)
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,55 +13,51 @@ import torch
 from torch import Tensor
 
 from models.base import CountingModel
-
-MAX_CELLS = 1 << 26
-"""The largest table of counts, 512 MiB: a vocabulary of 8,192."""
+from models.counts import CountTable
 
 
 @dataclass(frozen=True)
-class BigramConfig:
+class NGramConfig:
+    """A bigram by default: one id of context."""
+
     vocab_size: int
+    block_size: int = 1
     smoothing: float = 1.0  # added to every count
 
 
-class Bigram(CountingModel):
-    """P(next | one id) = (N + smoothing) / sum of the row; uniform where nothing was counted.
+class NGram(CountingModel):
+    """Add-alpha smoothed counts; uniform after a context that nothing was counted for without smoothing."""
 
-    Raises ValueError for a vocabulary whose table would pass MAX_CELLS.
-    """
-
-    counts: Tensor  # int64 (vocab_size, vocab_size)
-
-    def __init__(self, config: BigramConfig) -> None:
-        super().__init__(config.vocab_size, block_size=1)
-        if config.vocab_size**2 > MAX_CELLS:
-            raise ValueError(
-                f"a bigram table over {config.vocab_size:,} characters has more than {MAX_CELLS:,} cells; "
-                "use --model mlp for such a list"
-            )
+    def __init__(self, config: NGramConfig) -> None:
+        super().__init__(config.vocab_size, config.block_size)
         self.config = config
-        self.register_buffer("counts", torch.zeros(config.vocab_size, config.vocab_size, dtype=torch.int64))
-        self._logits: Tensor | None = None
+        self.table = CountTable(config.vocab_size, config.block_size)
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._logits = None
+    def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
+        self.table.add(contexts, targets, counts)
 
-    def observe(self, contexts: Tensor, targets: Tensor) -> None:
-        cells = contexts[:, -1].long() * self.vocab_size + targets
-        self.counts += torch.bincount(cells, minlength=self.vocab_size**2).view_as(self.counts)
-        self._logits = None
-
-    def probabilities(self) -> Tensor:
-        """float64 (vocab_size, vocab_size), rows sum to 1."""
-        smoothed = self.counts.double() + self.config.smoothing
+    def probabilities(self, contexts: Tensor) -> Tensor:
+        """float64 (rows, V), rows sum to 1."""
+        nodes = self.table.nodes(contexts)[-1]
+        smoothed = self.table.follower_counts(self.block_size, nodes) + self.config.smoothing
         rows = smoothed.sum(1, keepdim=True)
         return torch.where(rows > 0, smoothed / rows, 1 / self.vocab_size)
 
     def forward(self, contexts: Tensor) -> Tensor:
-        if self._logits is None or self._logits.device != self.counts.device:
-            self._logits = self.probabilities().log()
-        return self._logits[contexts[:, -1]]
+        return self.probabilities(contexts).log()
 
     def parameter_count(self) -> int:
-        return self.vocab_size**2
+        """Cells of the whole table, of which only those that are not zero are kept."""
+        return int(self.vocab_size ** (self.block_size + 1))
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Also of a bigram as it was kept at first: one dense table (V, V)."""
+        dense = state_dict.get("counts")
+        if dense is not None and self.block_size == 1:
+            first, second = dense.nonzero(as_tuple=True)
+            state_dict = {
+                "table.contexts": first[:, None].int(),
+                "table.targets": second,
+                "table.counts": dense[first, second],
+            }
+        return super().load_state_dict(state_dict, *args, **kwargs)

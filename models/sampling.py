@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from models.base import BOUNDARY, LanguageModel
+from models.base import BOUNDARY, LanguageModel, evaluating
 
 _FEW, _MANY = 8, 2048  # starts tried at once: enough for one name of usual length; what a batch holds at most
 
@@ -64,7 +64,7 @@ def next_distribution(model: LanguageModel, histories: Tensor, config: SamplingC
     Raises SamplingError when the model's logits are not numbers (it diverged).
     """
     config = config or SamplingConfig()
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         logits = model.next_logits(histories.to(_device_of(model))).cpu().double()
     if logits.isnan().any() or (logits == torch.inf).any():
         raise SamplingError(
@@ -102,23 +102,18 @@ def sample(
     the rows, in far fewer steps.
     """
     config = config or SamplingConfig()
-    was_training = model.training
-    model.eval()
-    try:
-        names: list[Sample] = []
-        stream = torch.empty(0, dtype=torch.float64)  # what is drawn and not used up yet
-        while len(names) < count:
-            starts = min(_MANY, _FEW * (count - len(names)))
-            candidates, stream = _candidates(model, starts, stream, generator, prefix, config)
-            at = 0
-            while at < starts and len(names) < count:
-                names.append(candidates[at])
-                # a name that was cut used one more: the draw that said it would not end by itself
-                at += len(candidates[at].probabilities) + (not candidates[at].ended)
-            stream = stream[at:]
-        return names
-    finally:
-        model.train(was_training)
+    names: list[Sample] = []
+    stream = torch.empty(0, dtype=torch.float64)  # what is drawn and not used up yet
+    while len(names) < count:
+        starts = min(_MANY, _FEW * (count - len(names)))
+        candidates, stream = _candidates(model, starts, stream, generator, prefix, config)
+        at = 0
+        while at < starts and len(names) < count:
+            names.append(candidates[at])
+            # a name that was cut used one more: the draw that said it would not end by itself
+            at += len(candidates[at].probabilities) + (not candidates[at].ended)
+        stream = stream[at:]
+    return names
 
 
 def sample_each(
@@ -133,12 +128,7 @@ def sample_each(
     draws = torch.empty(len(seeds), most, dtype=torch.float64)
     for row, seed in zip(draws, seeds, strict=True):
         row.uniform_(generator=Generator().manual_seed(seed))
-    was_training = model.training
-    model.eval()
-    try:
-        return _draw(model, len(seeds), lambda names, step: draws[names, step], prefix, config)
-    finally:
-        model.train(was_training)
+    return _draw(model, len(seeds), lambda names, step: draws[names, step], prefix, config)
 
 
 def _candidates(

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from tui_mm.config import (
     FIELDS,
     NOT_USED,
-    PRESET_SUMMARIES,
-    PRESETS,
     ConfigError,
     allowed,
     fields_by_group,
@@ -23,6 +21,7 @@ from tui_mm.config import (
     unused,
     validate,
 )
+from tui_mm.presets import PRESET_SUMMARIES, PRESETS
 
 
 def test_every_field_is_explained_and_grouped() -> None:
@@ -70,7 +69,7 @@ def test_the_file_may_name_a_preset_and_an_explicit_one_wins(tmp_path: Path) -> 
         ({"steps": "x"}, ["--steps", "'x'", "whole number from 1"]),
         ({"steps": "0"}, ["--steps", "'0'"]),
         ({"batch_size": "2.5"}, ["--batch-size", "'2.5'", "whole number"]),
-        ({"init": "foo"}, ["--init", "'foo'", "lecture, scaled"]),
+        ({"init": "foo"}, ["--init", "'foo'", "lecture, output-0.1", "kaiming"]),
         ({"device": "gpu"}, ["--device", "'gpu'", "cuda"]),
         ({"hiden": "3"}, ["hiden", "did you mean hidden?"]),
         ({"train_fraction": ".9", "dev_fraction": ".5"}, ["train_fraction", "0.9", "at most 1"]),
@@ -137,7 +136,7 @@ def test_all_fields_stand_in_groups_in_their_order() -> None:
 
 
 def test_choices_are_those_of_literal_fields() -> None:
-    assert FIELDS["init"].choices == ("lecture", "scaled")
+    assert FIELDS["init"].choices[:2] == ("lecture", "output-0.1")
     assert FIELDS["lr"].choices == ()
 
 

@@ -54,7 +54,7 @@ def numbers(found: Diagnostics) -> dict[str, dict[str, float | None]]:
 # --- by value
 
 
-@pytest.mark.parametrize(("init", "saturated"), [("lecture", 0.697), ("scaled", 0.194)])
+@pytest.mark.parametrize(("init", "saturated"), [("lecture", 0.697), ("kaiming", 0.194)])
 def test_the_lectures_share_of_saturated_tanh(init: str, saturated: float, lecture: Corpus) -> None:
     settings = make_config("lecture", flags={"init": init, "batch_size": 2048, "device": "cpu", "threads": 1})
     (tanh,) = diagnose(trainer_of(settings, lecture)).activations

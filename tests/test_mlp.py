@@ -14,7 +14,8 @@ from data.corpus import Corpus, parse_words
 from data.splits import split_words
 from data.vocabulary import Vocabulary
 from models.base import CountingModel
-from models.mlp import MLP, Initialization, MLPConfig
+from models.initialization import Initialization
+from models.mlp import MLP, MLPConfig
 from tui_mm.training.rows import Rows, mean_loss
 
 CPU = torch.device("cpu")
@@ -25,7 +26,7 @@ FIVE = "emma\nolivia\nava\nisabella\nsophia\n"
 def lecture_mlp(embedding: int, hidden: int, init: Initialization = "lecture") -> tuple[MLP, Generator]:
     """The model for 27 characters, and its generator after the draws."""
     generator = Generator().manual_seed(SEED)
-    return MLP(MLPConfig(27, 3, embedding, hidden, init), generator), generator
+    return MLP(MLPConfig(27, 3, embedding, hidden, init=init), generator), generator
 
 
 def five_words(model: MLP) -> Rows:
@@ -85,9 +86,9 @@ def test_the_draws_are_the_notebooks_in_its_order() -> None:
     assert torch.equal(after.get_state(), g.get_state())
 
 
-def test_the_scaled_start_is_the_same_draws_made_small() -> None:
+def test_the_kaiming_start_is_the_same_draws_made_small() -> None:
     plain, _ = lecture_mlp(10, 200)
-    scaled, _ = lecture_mlp(10, 200, "scaled")
+    scaled, _ = lecture_mlp(10, 200, "kaiming")
     assert torch.equal(scaled.C, plain.C)
     assert torch.allclose(scaled.W1, plain.W1 * (5 / 3) / math.sqrt(30))
     assert torch.allclose(scaled.b1, plain.b1 * 0.01)
@@ -96,8 +97,8 @@ def test_the_scaled_start_is_the_same_draws_made_small() -> None:
     assert scaled.b2.requires_grad
 
 
-def test_the_scaled_start_is_nearly_uniform_and_not_saturated() -> None:
-    scaled, _ = lecture_mlp(10, 200, "scaled")
+def test_the_kaiming_start_is_nearly_uniform_and_not_saturated() -> None:
+    scaled, _ = lecture_mlp(10, 200, "kaiming")
     plain, _ = lecture_mlp(10, 200)
     rows = five_words(scaled)
     assert mean_loss(scaled, rows) == pytest.approx(math.log(27), abs=0.05)
@@ -187,7 +188,14 @@ def test_the_lectures_starts_have_the_lectures_loss(lecture: Corpus, embedding: 
 
 @pytest.mark.parametrize(
     ("init", "train", "first_batch", "saturated"),
-    [("lecture", 26.0047, 27.8817, 0.697), ("scaled", 3.3082, 3.3179, 0.194)],
+    [
+        ("lecture", 26.0047, 27.8817, 0.697),
+        ("output-0.1", 4.0688, 4.2326, 0.697),
+        ("output-0.01", 3.3079, 3.3221, 0.697),
+        ("small", 3.3058, 3.3135, 0.050),
+        ("kaiming", 3.3082, 3.3179, 0.194),
+        ("zero-output", 3.295837, 3.295837, 0.697),
+    ],
 )
 def test_initialisations_give_the_losses_of_exercise_2(
     lecture: Corpus, init: Initialization, train: float, first_batch: float, saturated: float
@@ -203,16 +211,57 @@ def test_initialisations_give_the_losses_of_exercise_2(
 
 
 @torch.no_grad()
-def test_the_other_starts_of_exercise_2(lecture: Corpus) -> None:
-    rows = Rows(split_words(lecture).train, lecture_mlp(10, 200)[0], CPU)
-    counts = torch.bincount(torch.from_numpy(rows.split.tokens).long(), minlength=27)
-    for scale, bias, expected in (
-        (0.1, torch.zeros(27), 4.0688),
-        (0.01, torch.zeros(27), 3.3079),
-        (0.0, torch.zeros(27), 3.295837),
-        (0.0, (counts / counts.sum()).log(), 2.8226),
-    ):
-        model, _ = lecture_mlp(10, 200)
-        model.W2.mul_(scale)
-        model.b2.copy_(bias)
-        assert mean_loss(model, rows) == pytest.approx(expected, abs=1e-4)
+def test_the_start_from_the_unigrams_is_below_the_uniform_loss(lecture: Corpus) -> None:
+    model, _ = lecture_mlp(10, 200, "unigram")
+    splits = split_words(lecture)
+    rows = {name: Rows(split, model, CPU) for name, split in splits}
+    model.prepare(rows["train"].distinct(), None)
+    assert mean_loss(model, rows["train"]) == pytest.approx(2.8226, abs=1e-4)
+    assert mean_loss(model, rows["dev"]) == pytest.approx(2.8210, abs=1e-4)
+
+
+# --- deeper, and with more parts
+
+
+def test_layers_are_one_upon_the_other() -> None:
+    model = MLP(MLPConfig(27, 3, 4, 6, layers=3, activation="relu", direct=True), Generator().manual_seed(1))
+    with torch.no_grad():
+        model.direct.normal_(generator=Generator().manual_seed(2))
+    contexts = torch.tensor([[0, 1, 2], [5, 6, 7]])
+    emb = model.C[contexts].view(2, 12)
+    h1 = F.relu(emb @ model.W1 + model.b1)
+    h2 = F.relu(h1 @ model.W2 + model.b2)
+    h3 = F.relu(h2 @ model.W3 + model.b3)
+    assert torch.allclose(model(contexts), h3 @ model.W4 + model.b4 + emb @ model.direct, rtol=1e-4, atol=1e-4)
+    values = model.activations(contexts)
+    assert list(values) == ["relu1", "relu2", "relu3"]
+    assert torch.allclose(values["relu3"], h3, rtol=1e-4, atol=1e-4)
+
+
+def test_batch_norm_takes_a_batchs_statistics_in_training_and_kept_ones_after() -> None:
+    model = MLP(MLPConfig(27, 3, 4, 6, batch_norm=True), Generator().manual_seed(1))
+    contexts = torch.randint(0, 27, (50, 3), generator=Generator().manual_seed(1))
+    before = model.C[contexts].view(50, 12) @ model.W1
+    normal = (before - before.mean(0)) / (before.var(0, unbiased=False) + 1e-5).sqrt()
+    assert torch.allclose(model.activations(contexts)["tanh"], torch.tanh(normal), atol=1e-5)
+    model.eval()
+    one, all_ = model(contexts[:1]), model(contexts)
+    assert torch.allclose(one, all_[:1], atol=1e-6)
+
+
+def test_a_blank_before_a_word_is_not_the_boundary_that_starts_it() -> None:
+    model = MLP(MLPConfig(27, 3, 4, 6, padding="blank"), Generator().manual_seed(1))
+    assert model.C.shape == (28, 4)
+    assert model.embedding_table().shape == (27, 4)
+    emb = model._embed(torch.tensor([[0, 0, 0], [0, 0, 5], [0, 5, 6], [4, 5, 6]])).view(4, 3, 4)
+    expected = [[27, 27, 0], [27, 0, 5], [0, 5, 6], [4, 5, 6]]
+    assert torch.equal(emb, model.C[torch.tensor(expected)])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "sigmoid"])
+def test_the_kaiming_start_keeps_the_spread_of_deep_layers(activation: str) -> None:
+    config = MLPConfig(27, 8, 24, 200, layers=4, activation=activation, init="kaiming")  # type: ignore[arg-type]
+    model = MLP(config, Generator().manual_seed(1))
+    contexts = torch.randint(0, 27, (500, 8), generator=Generator().manual_seed(1))
+    first, *_, last = (float(values.detach().square().mean().sqrt()) for values in model.activations(contexts).values())
+    assert 0.5 < last / first < 2

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 import data.vocabulary
@@ -17,11 +19,14 @@ import data.windows
 from data.corpus import Corpus
 from data.splits import Split, Splits, split_words
 from data.windows import context_windows
-from models.base import BOUNDARY, IGNORED, LanguageModel, Layout
+from models.base import BOUNDARY, IGNORED, CountingModel, LanguageModel, Layout
 from models.mlp import MLP, MLPConfig
-from models.ngram import Bigram, BigramConfig
+from models.ngram import NGram, NGramConfig
 from models.sampling import Sample, SamplingConfig, next_distribution, sample
+from tui_mm.config import validate
+from tui_mm.kinds import KINDS
 from tui_mm.training.rows import Rows, all_rows, mean_loss, partial_losses
+from tui_mm.training.setup import build_model, prepare
 
 CPU = torch.device("cpu")
 LIMIT = 6  # block size of the models that have a choice: less than many words, so that rows go on
@@ -53,10 +58,47 @@ def make_mlp(splits: Splits) -> MLP:
     return MLP(MLPConfig(len(splits.vocabulary), LIMIT, 4, 16), Generator().manual_seed(2))
 
 
-def make_bigram(splits: Splits) -> Bigram:
-    model = Bigram(BigramConfig(len(splits.vocabulary)))
+def make_bigram(splits: Splits) -> NGram:
+    model = NGram(NGramConfig(len(splits.vocabulary)))
     model.observe(*Rows(splits.train, model, CPU).take(torch.arange(splits.train.examples)))
     return model
+
+
+SIZES: dict[str, Any] = {"block_size": LIMIT, "embedding": 8, "hidden": 12, "heads": 2, "layers": 2}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "ngram": {"model": "ngram", "block_size": 3},
+    "interpolated": {"model": "interpolated", "block_size": 2},
+    "backoff": {"model": "backoff", "block_size": 3},
+    "neural-bigram": {"model": "neural-bigram", "init": "lecture"},
+    "deep-mlp": {"activation": "relu", "norm": "batch", "dropout": 0.3, "init": "torch"},
+    "blank-mlp": {"padding": "blank", "direct": "yes"},
+    "mixture": {"mixture": "by-frequency", "layers": 1},
+    "wavenet": {"model": "wavenet", "dropout": 0.2},
+    "bow": {"model": "bow"},
+    "rnn": {"model": "rnn"},
+    "gru": {"model": "gru"},
+    "lstm": {"model": "lstm"},
+    "transformer": {"model": "transformer", "dropout": 0.2},
+}
+"""Of every model that the program builds: hyperparameters that make a small one with all its parts."""
+
+
+def make_variant(splits: Splits, name: str) -> LanguageModel:
+    """Ready to predict: counted, its weights away from their start, and chosen by dev."""
+    config = validate(SIZES | VARIANTS[name])
+    generator = Generator().manual_seed(5)
+    model = build_model(config, len(splits.vocabulary), generator)
+    rows = all_rows(splits, model, CPU)
+    prepare(model, rows)
+    if isinstance(model, CountingModel):
+        for contexts, targets, counts in rows["train"].distinct():
+            model.observe(contexts, targets, counts)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+    if model.layout == "window":
+        model.adapt(rows["dev"].distinct())
+    return model.eval()
 
 
 @pytest.fixture
@@ -64,8 +106,10 @@ def splits(corpus: Corpus) -> Splits:
     return split_words(corpus)
 
 
-@pytest.fixture(params=[make_gru, make_mlp, make_bigram], ids=["sequence", "window", "counting"])
+@pytest.fixture(params=[make_gru, make_mlp, make_bigram, *VARIANTS], ids=["sequence", "window", "counting", *VARIANTS])
 def model(request: pytest.FixtureRequest, splits: Splits) -> LanguageModel:
+    if isinstance(request.param, str):
+        return make_variant(splits, request.param)
     make: Callable[[Splits], LanguageModel] = request.param
     return make(splits)
 
@@ -228,6 +272,52 @@ def test_histories_side_by_side_do_not_touch_each_other(model: LanguageModel) ->
         assert torch.allclose(together[row], model.next_logits(histories[row : row + 1])[0], rtol=1e-5, atol=1e-6)
 
 
+def test_every_model_of_the_program_is_among_those_tested() -> None:
+    named = {values.get("model", "mlp") for values in VARIANTS.values()} | {"bigram"}
+    assert named == set(KINDS)
+
+
+@torch.no_grad()
+def predictions_of(model: LanguageModel, word: list[int]) -> Tensor:
+    """The logits of every prediction of a word, from the rows it is trained on: (len(word) + 1, V)."""
+    split = Split(np.array([*word, BOUNDARY], dtype=np.uint8), np.zeros(1, dtype=np.uint32))
+    contexts, targets = Rows(split, model, CPU).take(torch.arange(len(Rows(split, model, CPU))))
+    logits = model(contexts)
+    return logits if model.layout == "window" else logits[targets != IGNORED]
+
+
+LETTERS = st.lists(st.integers(1, 20), max_size=9)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_later_character_never_changes_an_earlier_prediction(name: str, splits: Splits) -> None:
+    model = make_variant(splits, name)
+    size = model.vocab_size - 1
+
+    @settings(derandomize=True, deadline=None, max_examples=25)
+    @given(LETTERS, LETTERS, LETTERS)
+    def hold(start: list[int], one: list[int], other: list[int]) -> None:
+        shared, *ends = ([1 + i % size for i in part] for part in (start, one, other))
+        first, second = (predictions_of(model, shared + end)[: len(shared) + 1] for end in ends)
+        assert torch.allclose(first, second, rtol=1e-5, atol=1e-6)
+
+    hold()
+
+
+@torch.no_grad()
+def test_a_prediction_does_depend_on_what_came_before(model: LanguageModel, splits: Splits) -> None:
+    """A model that saw nothing would pass for causal, too."""
+    after: dict[int, list[Tensor]] = {}
+    longest = model.block_size - 1 if model.layout == "sequence" else 5
+    for word in words_of(splits, splits.train):
+        for length in range(1, min(len(word), longest) + 1):
+            after.setdefault(word[length - 1], []).append(predictions_of(model, word[:length])[length])
+    alone = [predictions_of(model, [letter])[1] for letter in (1, 5, 13)]
+    assert not torch.allclose(alone[0], alone[1]) or not torch.allclose(alone[0], alone[2])
+    if model.block_size > 1:
+        assert any(not torch.allclose(seen[0], other) for seen in after.values() for other in seen[1:])
+
+
 @torch.no_grad()
 def test_a_sequence_model_sees_nothing_of_what_is_to_come(splits: Splits) -> None:
     model = make_gru(splits)
@@ -316,7 +406,7 @@ def test_names_in_a_batch_are_those_drawn_one_after_another(
 @torch.no_grad()
 def test_the_probabilities_of_a_name_are_those_of_its_loss(model: LanguageModel) -> None:
     """For names that fit the block: what sampling reports is what evaluation counts."""
-    drawn = sample(model, 30, generator=Generator().manual_seed(4))
+    drawn = sample(model, 60, generator=Generator().manual_seed(4))
     fitting = [s for s in drawn if s.ended and (model.layout == "window" or len(s.tokens) < model.block_size)]
     assert len(fitting) > 5
     for name in fitting:

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from models import sampling as sampling_module
 from models.base import BOUNDARY, LanguageModel
 from models.mlp import MLP, MLPConfig
-from models.ngram import Bigram, BigramConfig
+from models.ngram import NGram, NGramConfig
 from models.sampling import Sample, SamplingConfig, SamplingError, next_distribution, sample, sample_each
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=60)
@@ -38,10 +38,14 @@ class Fixed(LanguageModel):
         return self.row.expand(len(contexts), -1)
 
 
-def random_bigram(seed: int, size: int = 6, most: int = 20) -> Bigram:
-    model = Bigram(BigramConfig(size))
-    model.counts.copy_(torch.randint(0, most, (size, size), generator=Generator().manual_seed(seed)))
+def random_bigram(seed: int, size: int = 6, most: int = 20) -> NGram:
+    model = NGram(NGramConfig(size))
+    model.load_state_dict({"counts": torch.randint(0, most, (size, size), generator=Generator().manual_seed(seed))})
     return model
+
+
+def probabilities_of(model: NGram) -> Tensor:
+    return model.probabilities(torch.arange(model.vocab_size)[:, None])
 
 
 def distribution(logits: list[float], **how: float) -> list[float]:
@@ -199,8 +203,8 @@ def test_probabilities_are_float64_rows_for_every_history() -> None:
     found = next_distribution(model, torch.tensor([[1, 2], [3, 4], [5, 0]]))
     assert found.shape == (3, 6)
     assert found.dtype == torch.float64
-    assert torch.allclose(found, model.probabilities()[[2, 4, 0]])
-    assert torch.allclose(next_distribution(model, EMPTY), model.probabilities()[[BOUNDARY]])
+    assert torch.allclose(found, probabilities_of(model)[[2, 4, 0]])
+    assert torch.allclose(next_distribution(model, EMPTY), probabilities_of(model)[[BOUNDARY]])
 
 
 @pytest.mark.parametrize(
@@ -310,7 +314,7 @@ def test_no_names_are_no_names() -> None:
 @given(SEEDS, st.lists(st.integers(1, 5), min_size=1, max_size=5).map(tuple))
 def test_a_prefix_is_kept_and_what_follows_is_reported(seed: int, prefix: tuple[int, ...]) -> None:
     model = random_bigram(seed)
-    P = model.probabilities()
+    P = probabilities_of(model)
     for name in draw(model, 8, seed, prefix, max_length=9):
         assert name.tokens[: len(prefix)] == prefix
         assert BOUNDARY not in name.tokens
@@ -337,14 +341,14 @@ def test_a_name_that_never_ends_is_cut() -> None:
 
 def test_a_name_that_ends_at_the_limit_has_ended() -> None:
     """After 1 comes the end, after the start comes 1, and both are sure."""
-    model = Bigram(BigramConfig(2, 0.0))
-    model.counts.copy_(torch.tensor([[0, 3], [3, 0]]))
+    model = NGram(NGramConfig(2, smoothing=0.0))
+    model.load_state_dict({"counts": torch.tensor([[0, 3], [3, 0]])})
     assert draw(model, 3, max_length=1) == [Sample((1,), (1.0, 1.0), True)] * 3
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_prefix_as_long_as_the_limit_or_longer_is_kept_whole(limit: int) -> None:
-    model = Bigram(BigramConfig(4))  # untaught: every name ends with a chance of 1/4
+    model = NGram(NGramConfig(4))  # untaught: every name ends with a chance of 1/4
     names = draw(model, 40, prefix=(1, 2, 3), max_length=limit)
     assert {name.tokens for name in names} == {(1, 2, 3)}
     assert {name.ended for name in names} == {True, False}
@@ -363,7 +367,7 @@ def test_the_name_after_a_cut_one_is_drawn_afresh() -> None:
 
 def test_names_are_drawn_as_often_as_they_are_likely() -> None:
     model = random_bigram(6, size=3, most=6)
-    P = model.probabilities()
+    P = probabilities_of(model)
     count = 6000
     found = Counter(name.tokens for name in draw(model, count))
     for tokens in ((), (1,), (2,), (1, 2), (2, 1), (1, 1)):
@@ -372,8 +376,8 @@ def test_names_are_drawn_as_often_as_they_are_likely() -> None:
 
 
 def test_greedy_names_are_all_the_likeliest_path() -> None:
-    model = Bigram(BigramConfig(4, 0.0))
-    model.counts.copy_(torch.tensor([[0, 5, 4, 0], [1, 0, 2, 0], [2, 1, 0, 5], [9, 1, 1, 1]]))
+    model = NGram(NGramConfig(4, smoothing=0.0))
+    model.load_state_dict({"counts": torch.tensor([[0, 5, 4, 0], [1, 0, 2, 0], [2, 1, 0, 5], [9, 1, 1, 1]])})
     assert draw(model, 3, temperature=0) == [Sample((1, 2, 3), (1.0,) * 4, True)] * 3
     assert draw(model, 2, prefix=(2,), temperature=0) == [Sample((2, 3), (1.0,) * 2, True)] * 2
 
@@ -382,13 +386,13 @@ def test_greedy_names_are_all_the_likeliest_path() -> None:
 @given(SEEDS, st.integers(1, 3))
 def test_names_use_only_what_top_k_keeps(seed: int, k: int) -> None:
     model = random_bigram(seed)
-    allowed = [set(row) for row in model.probabilities().topk(k).indices.tolist()]
+    allowed = [set(row) for row in probabilities_of(model).topk(k).indices.tolist()]
     for name in draw(model, 10, seed, top_k=k, max_length=8):
         drawn = [BOUNDARY, *name.tokens, *([BOUNDARY] if name.ended else [])]
         # among equals which are kept is open; their probability is not
         for first, second in pairwise(drawn):
-            least = min(float(model.probabilities()[first, i]) for i in allowed[first])
-            assert float(model.probabilities()[first, second]) >= least
+            least = min(float(probabilities_of(model)[first, i]) for i in allowed[first])
+            assert float(probabilities_of(model)[first, second]) >= least
 
 
 def test_sampling_leaves_the_model_and_the_global_generator_as_they_were() -> None:

@@ -12,11 +12,12 @@ import torch
 
 from data.corpus import Corpus, parse_words
 from tui_mm.config import ConfigError, RunConfig, make_config
+from tui_mm.sizes import MAX_PARAMETERS, parameter_count
 from tui_mm.training import trainer as trainer_module
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, Warned
 from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
-from tui_mm.words import MAX_PARAMETERS, parameter_count, split_for
+from tui_mm.words import split_for
 
 FIVE = "emma\nolivia\nava\nisabella\nsophia\nliam"  # six words: the last is only in the vocabulary
 

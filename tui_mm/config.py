@@ -15,6 +15,9 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from msgspec import Meta, Struct, convert
 from msgspec.structs import asdict, fields, replace
 
+from tui_mm.kinds import KINDS, ModelName
+from tui_mm.presets import PRESETS
+
 LECTURE_SEED = 2147483647
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -45,14 +48,33 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     ] = 0.1
     split_seed: Annotated[int, _about("Data", "seed of the shuffle before the split", ge=0)] = 42
 
-    model: Annotated[Literal["mlp", "bigram"], _about("Model", "mlp: Bengio et al. 2003; bigram: by counting")] = "mlp"
+    model: Annotated[ModelName, _about("Model", "what learns; docs/models.md explains each")] = "mlp"
     block_size: Annotated[int, _about("Model", "characters of context for a prediction", ge=1, le=256)] = 6
     embedding: Annotated[int, _about("Model", "numbers a character is embedded as", ge=1, le=4096)] = 24
-    hidden: Annotated[int, _about("Model", "units of the tanh layer", ge=1, le=65536)] = 200
+    hidden: Annotated[int, _about("Model", "units of a hidden layer, or of a recurrent state", ge=1, le=65536)] = 200
+    layers: Annotated[int, _about("Model", "hidden layers, or a Transformer's blocks", ge=1, le=64)] = 1
+    heads: Annotated[int, _about("Model", "attention heads, a divisor of the embedding", ge=1, le=64)] = 4
+    activation: Annotated[
+        Literal["tanh", "relu", "gelu", "sigmoid"], _about("Model", "what a hidden layer's values go through")
+    ] = "tanh"
     init: Annotated[
-        Literal["lecture", "scaled"], _about("Model", "lecture: plain randn; scaled: starts near ln V (E02)")
-    ] = "scaled"
-    smoothing: Annotated[float, _about("Model", "added to every count of the bigram model", ge=0)] = 1.0
+        Literal["lecture", "output-0.1", "output-0.01", "small", "kaiming", "zero-output", "unigram", "torch"],
+        _about("Model", "how the weights start (part 2, E02); lecture is plain randn"),
+    ] = "kaiming"
+    norm: Annotated[Literal["none", "batch"], _about("Model", "batch: batch norm in every hidden layer")] = "none"
+    dropout: Annotated[float, _about("Model", "share of hidden values that a step leaves out", ge=0, lt=1)] = 0.0
+    direct: Annotated[
+        Literal["no", "yes"], _about("Model", "yes: embeddings also reach the logits directly (Bengio's W)")
+    ] = "no"
+    mixture: Annotated[
+        Literal["none", "fixed", "learned", "by-frequency"],
+        _about("Model", "mix with the interpolated trigram: half, or by dev, or by dev and frequency"),
+    ] = "none"
+    padding: Annotated[
+        Literal["boundary", "blank"], _about("Model", "before a word: the boundary, or an id of its own (makemore.py)")
+    ] = "boundary"
+    smoothing: Annotated[float, _about("Model", "added to every count of a bigram or n-gram", ge=0)] = 1.0
+    regularization: Annotated[float, _about("Model", "times mean(W**2), added to the loss (part 1)", ge=0)] = 0.0
 
     steps: Annotated[int, _about("Training", "minibatches to train on", ge=1, le=10**9)] = 2500
     batch_size: Annotated[
@@ -91,6 +113,21 @@ class RunConfig(Struct, frozen=True, kw_only=True):
         str, _about("Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")
     ] = "auto"
     threads: Annotated[int, _about("Machine", "CPU threads; 0 chooses by the size of the work", ge=0, le=1024)] = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the model learns by counting, in one step."""
+        return KINDS[self.model].counts
+
+    @property
+    def context(self) -> int:
+        """Characters that a prediction sees, at most."""
+        return KINDS[self.model].context or self.block_size
+
+    @property
+    def total_steps(self) -> int:
+        """Steps that the training takes."""
+        return 1 if self.counts else self.steps
 
     @property
     def evaluation_interval(self) -> int:
@@ -133,51 +170,23 @@ FIELDS: dict[str, Hyperparameter] = {
 """All hyperparameters by name, in the order in which they are shown."""
 
 
-_LECTURE: dict[str, Any] = {
-    "block_size": 3,
-    "embedding": 10,
-    "hidden": 200,
-    "init": "lecture",
-    "steps": 200_000,
-    "batch_size": 32,
-    "optimizer": "sgd",
-    "lr": 0.1,
-    "weight_decay": 0.0,
-    "schedule": "step",
-}
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "lecture": _LECTURE,
-    "lecture-small": _LECTURE | {"embedding": 2, "hidden": 100, "steps": 30_000, "decay_at": 2 / 3},
-    "five-words": _LECTURE
-    | {
-        "embedding": 2,
-        "hidden": 100,
-        "steps": 1000,
-        "batch_size": 0,
-        "schedule": "constant",
-        "max_words": 5,
-        "train_fraction": 1.0,
-        "dev_fraction": 0.0,
-    },
-    "bigram": {"model": "bigram", "block_size": 1, "steps": 1, "batch_size": 0},
-}
-PRESET_SUMMARIES = {
-    "default": "best quality in about ten seconds on one core",
-    "lecture": "the lecture's last model: 10/200, 200,000 steps of SGD, lr 0.1 then 0.01",
-    "lecture-small": "the lecture's first model on all the data: 2/100",
-    "five-words": "overfit the first five words, full batch, no dev or test split",
-    "bigram": "counts of letter pairs, the baseline",
-}
 WORDS_FIELD = "data"  # takes what a person chooses as a word list
 KEPT_BY_PRESETS = (WORDS_FIELD, "encoding")
 """What stays where a preset is chosen by hand: which words they are."""
 
 _TRAINED = ("steps", "batch_size", "optimizer", "lr", "momentum", "weight_decay", "eval_every", "patience", "schedule")
 _SCHEDULED = ("decay_at", "decay_factor", "warmup", "decay_rate")
+_MODEL_FIELDS = tuple(n for n, f in FIELDS.items() if f.group == "Model" and n != "model")
+
+
+def _not_used_by(model: str) -> tuple[str, ...]:
+    kind = KINDS[model]
+    others = tuple(name for name in _MODEL_FIELDS if name not in kind.fields)
+    return (*others, *_TRAINED, *_SCHEDULED, "device") if kind.counts else others
+
+
 NOT_USED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("model", "mlp"): ("smoothing",),
-    ("model", "bigram"): ("block_size", "embedding", "hidden", "init", *_TRAINED, *_SCHEDULED, "device"),
+    **{("model", model): _not_used_by(model) for model in KINDS},
     ("optimizer", "adamw"): ("momentum",),
     ("schedule", "constant"): _SCHEDULED,
     ("schedule", "step"): ("warmup", "decay_rate"),
@@ -265,15 +274,21 @@ def make_config(
 ) -> RunConfig:
     """The configuration of a preset, a TOML file and flags, in rising precedence.
 
-    The file may name a preset itself; one given here wins over it. Raises ConfigError.
+    The file may name a preset itself; one given here wins over it. Where neither does, a model that is asked for
+    brings its own. Raises ConfigError.
     """
     from_file = _read_toml(file) if file else {}
     preset_of_file = from_file.pop("preset", None)
-    name = preset or preset_of_file or "default"
+    kind = KINDS.get(str((from_file | dict(flags or {})).get("model")))
+    name = preset or preset_of_file or (kind.preset if kind else "default")
     if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"--preset: {name!r} is not allowed; give {_one_of(PRESETS, str(name))}")
     sources = dict.fromkeys(from_file, f"{file}: ") | dict.fromkeys(flags or {}, "--")
     return validate(PRESETS[name] | from_file | dict(flags or {}), sources)
+
+
+_OLD_NAME = ("init", "scaled")
+"""What runs of version 0.1 call kaiming."""
 
 
 def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None) -> RunConfig:
@@ -285,8 +300,12 @@ def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None
         called = prefix + (name.replace("_", "-") if prefix == "--" else name)
         if name not in FIELDS:
             raise ConfigError(f"{called}: is not a hyperparameter; {_suggest(FIELDS, name)}")
-        taken[name] = parse_field(name, value, called)
+        taken[name] = parse_field(name, "kaiming" if (name, value) == _OLD_NAME else value, called)
     config = RunConfig(**taken)
+    if config.model == "transformer" and config.embedding % config.heads:
+        raise ConfigError(
+            f"heads: {config.heads} do not divide an embedding of {config.embedding}; give a divisor of it"
+        )
     if config.train_fraction + config.dev_fraction > 1 + 1e-9:
         raise ConfigError(
             f"train_fraction, dev_fraction: {config.train_fraction:g} and {config.dev_fraction:g} are more than "

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 
 from tui_mm.config import RunConfig, unused
-from tui_mm.words import parameter_count
+from tui_mm.kinds import KINDS
+from tui_mm.sizes import levels_of, parameter_count
 
 _STEP = 320e-6  # seconds: the calls of one step
 _MULTIPLY_ADD = 7e-11  # forward and backward, of one parameter for one row
@@ -21,6 +22,10 @@ _UPDATE = {"sgd": 0.6e-9}  # of one parameter
 _ADAPTIVE_UPDATE = 2.3e-9  # by an optimizer that keeps two averages
 _EVALUATED_ROW = 0.5e-6  # the loss of a row's followers
 _EVALUATED_MULTIPLY_ADD = 6e-11
+_RECURRENCE = {"rnn": 40e-6, "gru": 100e-6, "lstm": 100e-6}  # of one position's calls
+_RECURRENT_VALUES = {"rnn": 2, "gru": 6, "lstm": 9}  # in states
+_FORWARD = 0.5  # of a step's cost, what a forward pass alone takes
+_WORD, _PADDED_WORD = 7, 12  # predictions of a word, and the longest of a minibatch's words
 _COUNTED = 0.3e-6  # an example of a model that counts, or of the first evaluation, which sorts them
 _DISTINCT = 0.35  # of a long list's contexts, those that differ when they are long: beginnings are shared
 _BRANCHES = 0.75  # of the characters, those that make up the contexts of a short list
@@ -36,20 +41,42 @@ def expected_seconds(config: RunConfig, vocab_size: int, train_examples: int, sp
     if "steps" in unused(config.values()):
         return _COUNTED * train_examples / speed
     parameters = parameter_count(config, vocab_size)
-    values = config.block_size * config.embedding + config.hidden + vocab_size
-    rows = config.batch_size or train_examples
+    values = values_of(config, vocab_size)
+    sequence = KINDS[config.model].sequence
+    rows = config.batch_size or (train_examples / _WORD if sequence else train_examples)
+    positions = rows * min(config.block_size, _PADDED_WORD) if sequence else rows
     step = (
         _STEP
-        + rows * (parameters * _MULTIPLY_ADD + values * _VALUE)
+        + config.block_size * _RECURRENCE.get(config.model, 0.0)
+        + positions * (parameters * _MULTIPLY_ADD + values * _VALUE)
         + parameters * _UPDATE.get(config.optimizer, _ADAPTIVE_UPDATE)
     )
     evaluations = 1 + math.ceil(config.steps / config.evaluation_interval)
-    contexts = distinct_contexts(config.block_size, vocab_size, train_examples)
-    contexts += distinct_contexts(
-        config.block_size, vocab_size, round(train_examples * config.dev_fraction / config.train_fraction)
-    )
-    evaluation = contexts * (_EVALUATED_ROW + parameters * _EVALUATED_MULTIPLY_ADD)
+    dev_examples = round(train_examples * config.dev_fraction / config.train_fraction)
+    if sequence:
+        contexts: float = train_examples + dev_examples
+        evaluation = contexts * _FORWARD * (parameters * _MULTIPLY_ADD + values * _VALUE)
+    else:
+        contexts = distinct_contexts(config.context, vocab_size, train_examples)
+        contexts += distinct_contexts(config.context, vocab_size, dev_examples)
+        evaluation = contexts * (_EVALUATED_ROW + parameters * _EVALUATED_MULTIPLY_ADD)
     return (config.steps * step + evaluations * evaluation + _COUNTED * train_examples) / speed
+
+
+def values_of(config: RunConfig, vocab_size: int) -> float:
+    """How many numbers a prediction makes on its way through the model, operations that copy counted again."""
+    c, d, h = config, config.embedding, config.hidden
+    if c.model == "neural-bigram":
+        return 1.0 + vocab_size
+    if c.model == "wavenet":
+        return c.block_size * d + 2.0 * h * ((1 << levels_of(c.block_size)) - 1) + vocab_size
+    if c.model == "bow":
+        return 4 * d + h + vocab_size
+    if c.model == "transformer":
+        return d + 12.0 * d * c.layers + vocab_size
+    if c.model in _RECURRENT_VALUES:
+        return d + _RECURRENT_VALUES[c.model] * h + vocab_size
+    return c.block_size * d + c.layers * h * (3 if c.norm == "batch" else 1) + vocab_size
 
 
 def speed_of(config: RunConfig, vocab_size: int, train_examples: int, measured_seconds: float) -> float:

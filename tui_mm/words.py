@@ -1,4 +1,4 @@
-"""What a configuration comes to, known without torch: its words, split, and the size of its model."""
+"""What a configuration comes to, known without torch: its words, their split, and the facts a run keeps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 from data.corpus import Corpus
 from data.splits import Splits, split_words
 from data.vocabulary import Vocabulary
-from tui_mm.config import ConfigError, RunConfig
-
-MAX_PARAMETERS = 1 << 28
-"""Known before anything is allocated: with AdamW's state and gradients, 4 GiB."""
+from tui_mm.config import RunConfig
+from tui_mm.sizes import parameter_count
 
 DATA_FIELDS = ("data", "encoding", "max_words", "train_fraction", "dev_fraction", "split_seed")
 """Those fields of a configuration that decide which words there are and how they are split."""
@@ -26,24 +24,6 @@ def split_for(config: RunConfig, corpus: Corpus) -> Splits:
         dev_fraction=config.dev_fraction,
         seed=config.split_seed,
     )
-
-
-def parameter_count(config: RunConfig, vocab_size: int) -> int:
-    """Of the model a configuration describes, without building it."""
-    if config.model == "bigram":
-        return vocab_size**2
-    inputs = config.block_size * config.embedding
-    return vocab_size * config.embedding + (inputs + 1) * config.hidden + (config.hidden + 1) * vocab_size
-
-
-def check_size(config: RunConfig, vocab_size: int) -> None:
-    """Raises ConfigError for a model too large to be built."""
-    count = parameter_count(config, vocab_size)
-    if count > MAX_PARAMETERS:
-        raise ConfigError(
-            f"block-size, embedding, hidden: make {count:,} parameters with {vocab_size:,} characters, more than "
-            f"the {MAX_PARAMETERS:,} allowed; give smaller ones"
-        )
 
 
 def data_facts(config: RunConfig, splits: Splits, distinct: int) -> dict[str, Any]:
@@ -65,5 +45,5 @@ def model_facts(config: RunConfig, vocabulary: Vocabulary) -> dict[str, Any]:
     return {
         "kind": config.model,
         "parameters": parameter_count(config, len(vocabulary)),
-        "block_size": 1 if config.model == "bigram" else config.block_size,
+        "block_size": config.context,
     }

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from tui_mm.cli.help import GroupedOption
-from tui_mm.config import FIELDS, PRESET_SUMMARIES, RunConfig, allowed, make_config
+from tui_mm.config import FIELDS, RunConfig, allowed, make_config
+from tui_mm.presets import PRESET_SUMMARIES
 from tui_mm.runs.home import Home
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -141,8 +141,8 @@ def _introduce(run: Run, trainer: Trainer, splits: Splits, *, err: bool) -> None
     threads = torch.get_num_threads()
     where = f"{trainer.device}, {threads} thread{'s' if threads > 1 else ''}"
     how = f"{c.steps:,} steps of {c.batch_size or 'all'}, {c.optimizer}, lr {c.lr:g} {c.schedule}"
-    if c.model == "bigram":
-        how = f"counted once, smoothing {c.smoothing:g}"
+    if c.counts:
+        how = "counted once"
     say(f"{c.model}: {trainer.model.parameter_count():,} parameters on {where}; {how}", err=err)
     say(f"run {run.id}", err=err)
 

@@ -88,7 +88,7 @@ class ViewState:
 
     @property
     def total_steps(self) -> int:
-        return 1 if self.config.model == "bigram" else self.config.steps
+        return self.config.total_steps
 
     @property
     def is_training(self) -> bool:

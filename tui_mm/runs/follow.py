@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tui_mm.kinds import KINDS, learns_by_counting
 from tui_mm.runs.run import Run
 from tui_mm.runs.series import Axis, LossSeries
 from tui_mm.runs.store import EvaluationRow, EventRow, LossChunk, SampleRow
@@ -76,9 +77,17 @@ class RunFollower:
 
     @property
     def epochs_per_step(self) -> float:
-        """0 where the run does not say how many examples it has."""
+        """0 where the run does not say how many examples it has.
+
+        A sequence model's batch is of rows, which are words; longer ones than its context take several, and how many
+        is only known to be at least as many as their characters need.
+        """
         config, size = self.meta.get("config", {}), self.epoch_size
-        batch = 0 if config.get("model") == "bigram" else int(config.get("batch_size", 0))
+        model = str(config.get("model"))
+        if model in KINDS and KINDS[model].sequence:
+            words = int(float(config.get("train_fraction", 1)) * int(self.meta.get("data", {}).get("words", 0)))
+            size = max(words, -(-size // int(config.get("block_size", 1))))
+        batch = 0 if learns_by_counting(model) else int(config.get("batch_size", 0))
         return (batch or size) / size if size else 0.0  # a batch of 0 is all examples, as is counting once
 
     def at(self, axis: Axis, steps: NDArray[Any]) -> NDArray[np.float64]:

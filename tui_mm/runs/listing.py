@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tui_mm.kinds import learns_by_counting
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, run_folders
 
@@ -29,6 +30,7 @@ class RunRow:
     parameters: int | None = None
     steps: int = 0
     total_steps: int | None = None
+    train: float | None = None  # at the last evaluation, as is dev
     dev: float | None = None
     best_dev: float | None = None
     started: str = ""  # ISO 8601, UTC
@@ -96,7 +98,8 @@ def _read(run: Run) -> RunRow:
         model=str(model["kind"]),
         parameters=_whole(model.get("parameters")),
         steps=0 if last is None else last.first_step + len(last.losses) - 1,
-        total_steps=1 if model["kind"] == "bigram" else _whole(config.get("steps")),
+        total_steps=1 if learns_by_counting(model["kind"]) else _whole(config.get("steps")),
+        train=_finite(evaluations[-1].train) if evaluations else None,
         dev=_finite(evaluations[-1].dev) if evaluations else None,
         best_dev=_finite(min(devs, default=None)),
         started=started,

@@ -86,7 +86,7 @@ def diagnose(trainer: Trainer) -> Diagnostics:
     contexts, targets = _minibatch(trainer)
     with torch.no_grad():
         activations = tuple(_activation(name, values) for name, values in model.activations(contexts).items())
-    model.loss(contexts, targets).backward()  # type: ignore[no-untyped-call]
+    model.objective(contexts, targets).backward()  # type: ignore[no-untyped-call]
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     gradients = {name: _gradient(p.grad) for name, p in model.named_parameters()}  # a step may write into them
     before = {name: p.clone() for name, p in parameters.items()}

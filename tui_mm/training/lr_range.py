@@ -16,6 +16,7 @@ from models.base import CountingModel, LanguageModel
 from tui_mm.config import ConfigError, RunConfig
 from tui_mm.training.optimizers import make_optimizer
 from tui_mm.training.rows import Rows
+from tui_mm.training.trainer import seed_dropout
 
 _BLOCK_SECONDS = 0.03
 
@@ -51,7 +52,7 @@ def lr_range_test(
     not finite, which is then the last one given. Raises ConfigError for a model that has no learning rate.
     """
     if isinstance(model, CountingModel):
-        raise ConfigError("model: bigram learns by counting and has no learning rate to find; give mlp")
+        raise ConfigError(f"model: {config.model} learns by counting and has no learning rate to find; give mlp")
     rates = np.asarray(exponents, dtype=np.float64)
     return _blocks(copy.deepcopy(model), rows, config, rates, generator.clone_state())
 
@@ -67,7 +68,8 @@ def _blocks(
             index = torch.randint(0, len(rows), (config.batch_size,), generator=draws).to(rows.device)
         else:
             index = torch.arange(len(rows), device=rows.device)
-        loss = trial.loss(*rows.take(index))
+        seed_dropout(config, k)
+        loss = trial.objective(*rows.take(index))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step(float(10.0**exponent))
         block.append(float(loss.detach()))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from data.splits import Split, Splits
 from data.windows import context_windows, distinct_windows, padded_sequences
-from models.base import IGNORED, LanguageModel
+from models.base import IGNORED, LanguageModel, evaluating
 
 _CHUNK_TOKENS = 1 << 14  # of context, evaluated at once: small enough to stay in the cache
 
@@ -45,12 +45,26 @@ class Rows:
         contexts, targets = self._laid_out
         return contexts[index].long(), targets[index].long()
 
+    def distinct(self) -> DistinctExamples:
+        """Every prediction of a window model, equal ones taken together."""
+        return DistinctExamples(self)
+
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All rows in order, as int64, some at a time."""
+        """All rows, as int64, some at a time: windows in order; sequences from short to long, without padding that all
+        of a chunk have."""
         contexts, targets = self._laid_out
-        size = self._chunk_rows
-        for begin in range(0, len(contexts), size):
-            yield contexts[begin : begin + size].long(), targets[begin : begin + size].long()
+        if self.model.layout == "window":
+            size = self._chunk_rows
+            for begin in range(0, len(contexts), size):
+                yield contexts[begin : begin + size].long(), targets[begin : begin + size].long()
+            return
+        lengths = (targets != IGNORED).sum(1)
+        order = lengths.argsort(stable=True)
+        begin = 0
+        while begin < len(order):
+            size = max(1, _CHUNK_TOKENS // int(lengths[order[begin]]))
+            yield without_padding(*self.take(order[begin : begin + size]))
+            begin += size
 
     @property
     def _chunk_rows(self) -> int:
@@ -77,12 +91,32 @@ class Rows:
         """Chunk by chunk: the sum of the losses of its predictions, and how many there are."""
         if model.layout == "window":
             for contexts, row, target, count in self._distinct:
-                losses = F.cross_entropy(model(contexts.long())[row], target, reduction="none")
+                logits = model(contexts.long())
+                losses = F.cross_entropy(logits[row], target, reduction="none")
                 # Sums in float64 on the CPU: MPS has none, and a count of 0 times an infinite loss cannot occur.
                 yield float((losses.cpu().double() * count.cpu()).sum()), int(count.sum())
         else:
             for contexts, targets in self.chunks():
                 yield float(model.loss(contexts, targets, reduction="sum")), int((targets != IGNORED).sum())
+
+
+def without_padding(contexts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Sequences (rows, T) up to the last position that one of them predicts at: what stands behind it costs time and
+    changes nothing, since no prediction looks ahead."""
+    used = (targets != IGNORED).any(0)
+    length = int(used.nonzero()[-1]) + 1 if used.any() else 1
+    return contexts[:, :length], targets[:, :length]
+
+
+class DistinctExamples:
+    """``models.base.Examples``: can be gone through again, and lays nothing out before."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for contexts, row, target, count in self._rows._distinct:
+            yield contexts.long()[row], target, count
 
 
 def all_rows(splits: Splits, model: LanguageModel, device: torch.device) -> dict[str, Rows]:
@@ -95,21 +129,16 @@ def partial_losses(model: LanguageModel, rows: Rows) -> Iterator[tuple[int, floa
 
     Every prediction weighs the same, whatever the chunk it falls in.
     """
-    was_training = model.training
-    model.eval()
     total, done = 0.0, 0
-    try:
-        chunks = rows.chunk_losses(model)
-        while True:
-            with torch.no_grad():  # not across the yield: whoever listens may want gradients
-                chunk = next(chunks, None)
-            if chunk is None:
-                return
-            total += chunk[0]
-            done += chunk[1]
-            yield done, total / done
-    finally:
-        model.train(was_training)
+    chunks = rows.chunk_losses(model)
+    while True:
+        with evaluating(model), torch.no_grad():  # not across the yield: whoever listens may want to train
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        total += chunk[0]
+        done += chunk[1]
+        yield done, total / done
 
 
 def mean_loss(model: LanguageModel, rows: Rows) -> float:

@@ -21,11 +21,12 @@ from models.base import CountingModel, LanguageModel
 from tui_mm.config import RunConfig
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, TrainerState, Warned
 from tui_mm.training.optimizers import Optimizer, make_optimizer
-from tui_mm.training.rows import Rows, partial_losses
+from tui_mm.training.rows import Rows, partial_losses, without_padding
 from tui_mm.training.schedules import lr_factor
 
 _BLOCK_SECONDS = 0.03  # a block's length: long against Python's part in it, short for a person's key
 _MAX_BLOCK = 4096  # steps
+_DROPOUT_SEED = 1 << 40  # far from the seeds of weights and samples
 _DIVERGING = 1.5  # a block's mean loss beyond so many times the start's is worth a word
 
 
@@ -69,7 +70,7 @@ class Trainer:
 
     @property
     def total_steps(self) -> int:
-        return 1 if self._counting else self.config.steps
+        return self.config.total_steps
 
     def events(self) -> Iterator[Event]:
         """Go on from ``step`` to the end. Can be closed at any event and called again."""
@@ -124,8 +125,12 @@ class Trainer:
         losses = torch.empty(count, device=self.device)
         batches = self._batches(count)
         lr = 0.0
+        trimmed = self.model.layout == "sequence" and self.device.type == "cpu"  # a GPU would be waited for
         for k, (contexts, targets) in enumerate(batches):
-            loss = self.model.loss(contexts, targets)
+            if trimmed:
+                contexts, targets = without_padding(contexts, targets)
+            seed_dropout(self.config, self.step)
+            loss = self.model.objective(contexts, targets)
             loss.backward()  # type: ignore[no-untyped-call]
             lr = self.current_lr()
             self._optimizer.step(lr)
@@ -150,8 +155,8 @@ class Trainer:
     def _count(self) -> StepBlock:
         assert isinstance(self.model, CountingModel)
         started = time.perf_counter()
-        for contexts, targets in self.rows["train"].chunks():
-            self.model.observe(contexts, targets)
+        for contexts, targets, counts in self.rows["train"].distinct():
+            self.model.observe(contexts, targets, counts)
         self.step += 1
         return self._done(np.array([self.initial_loss], np.float32), 0.0, time.perf_counter() - started)
 
@@ -172,6 +177,8 @@ class Trainer:
     def _evaluate(self) -> Iterator[Event]:
         started = time.perf_counter()
         losses: dict[str, float] = {}
+        if "dev" in self.rows:
+            self.model.adapt(self.rows["dev"].distinct())
         for name in ("train", "dev"):
             if name not in self.rows:
                 continue
@@ -251,6 +258,13 @@ class Trainer:
         self._evaluated_at, self._stale, self._last_train = v["evaluated_at"], v["stale"], v["last_train"]
         self._warned = set(v["warned"])
         self._finite = True
+
+
+def seed_dropout(config: RunConfig, step: int) -> None:
+    """What a step leaves out depends on the seed and the step alone, so that a resumed run leaves out the same. Torch's
+    dropout draws from the process's own generator, which nothing else here draws from."""
+    if config.dropout:
+        torch.manual_seed((config.seed + _DROPOUT_SEED + step) % (1 << 63))
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

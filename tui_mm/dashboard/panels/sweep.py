@@ -104,7 +104,7 @@ class SweepPanel(Panel):
 
     def _invitation(self) -> str:
         """What there is to do before there is a sweep."""
-        if self.state.config.model == "bigram":
+        if self.state.config.counts:
             return "the bigram model learns by counting: there is no learning rate to find"
         plan = Sweep()
         return (
@@ -146,7 +146,7 @@ class SweepPanel(Panel):
         self._take_in()
         if self._axis is not None:
             return True
-        line = "press l to sweep first" if self.state.config.model != "bigram" else self._invitation()
+        line = "press l to sweep first" if not self.state.config.counts else self._invitation()
         self.notify(line, severity="warning", markup=False)
         return False
 

@@ -19,7 +19,6 @@ from textual.widgets import Button, Input, Select, Static
 
 from tui_mm.config import (
     KEPT_BY_PRESETS,
-    PRESET_SUMMARIES,
     WORDS_FIELD,
     ConfigError,
     RunConfig,
@@ -34,9 +33,10 @@ from tui_mm.config import (
 from tui_mm.dashboard.screens.fields import ChoiceField, FieldRow, Said, help_of, make_row
 from tui_mm.dashboard.screens.words import WordsScreen
 from tui_mm.estimate import examples_of, outlook
+from tui_mm.presets import PRESET_SUMMARIES
 from tui_mm.settings import Settings
+from tui_mm.sizes import check_size
 from tui_mm.text import printable
-from tui_mm.words import check_size
 
 _PRESET_HELP = "it fills all fields but those that say which words"
 

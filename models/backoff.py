@@ -1,0 +1,103 @@
+"""Counts that back off to shorter contexts, level by level.
+
+p_0(c)     = (N(c) + a_0 / V)           / (N + a_0)
+p_k(c | h) = (N(h, c) + a_k * p_{k-1}(c | h without its first id)) / (N(h) + a_k)
+
+A context that was seen rarely is pulled towards what a shorter one says: a_k is how many observations that is worth
+(a Dirichlet prior around the shorter context's distribution, MacKay and Peto 1995). Every a_k is chosen by the loss on
+the dev split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from models.base import CountingModel, Examples
+from models.counts import CountTable
+
+_GRID = torch.logspace(-3, 4, 141, dtype=torch.float64)  # values of a_k that are tried
+_ROUNDS = 30  # over all levels, at most; it takes some ten until none moves
+_MOST_PAIRS = 1 << 18  # of the dev split that the strengths are chosen by
+
+
+@dataclass(frozen=True)
+class BackoffConfig:
+    vocab_size: int
+    block_size: int = 4  # the longest context
+
+
+class Backoff(CountingModel):
+    """Interpolated backoff over all context lengths from 0 to block_size.
+
+    strengths: float64 (block_size + 1,), a_k by context length
+    """
+
+    needs_dev: ClassVar[bool] = True
+    strengths: Tensor
+
+    def __init__(self, config: BackoffConfig) -> None:
+        super().__init__(config.vocab_size, config.block_size)
+        self.config = config
+        self.table = CountTable(config.vocab_size, config.block_size)
+        self.register_buffer("strengths", torch.ones(config.block_size + 1, dtype=torch.float64))
+
+    def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
+        self.table.add(contexts, targets, counts)
+
+    def adapt(self, dev: Examples) -> None:
+        """Choose the strengths: one level after another, the others held, until none moves."""
+        parts, weights = [], []
+        for contexts, targets, counts in dev:
+            parts.append(self._evidence(contexts, targets))
+            weights.append(counts)
+        pair, total = (torch.cat(part, 1) for part in zip(*parts, strict=True))  # (levels, pairs) each
+        weight = torch.cat(weights).double()
+        every = -(-len(weight) // _MOST_PAIRS)
+        pair, total, weight = pair[:, ::every], total[:, ::every], weight[::every]
+        chosen = torch.ones_like(self.strengths)
+        for _ in range(_ROUNDS):
+            before = chosen.clone()
+            for level in range(len(chosen)):
+                chosen[level] = self._best(chosen, level, pair, total, weight)
+            if torch.equal(chosen, before):
+                break
+        self.strengths.copy_(chosen)
+
+    def _evidence(self, contexts: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """By context length: how often the target followed it, and how often it occurred."""
+        nodes = self.table.nodes(contexts)
+        pair = [self.table.pair_counts(k, node, targets) for k, node in enumerate(nodes)]
+        total = [self.table.totals(k, node) for k, node in enumerate(nodes)]
+        return torch.stack(pair).double(), torch.stack(total).double()
+
+    def _best(self, strengths: Tensor, level: int, pair: Tensor, total: Tensor, weight: Tensor) -> float:
+        def loss(strength: float) -> float:
+            tried = strengths.clone()
+            tried[level] = strength
+            p = torch.full_like(weight, 1 / self.vocab_size)
+            for k, a in enumerate(tried.tolist()):
+                p = (pair[k] + a * p) / (total[k] + a)
+            return float(-(weight * p.log()).sum())
+
+        grid: list[float] = _GRID.tolist()
+        return min(grid, key=loss)
+
+    def probabilities(self, contexts: Tensor) -> Tensor:
+        """float64 (rows, V), rows sum to 1."""
+        p = torch.full((len(contexts), self.vocab_size), 1 / self.vocab_size, dtype=torch.float64)
+        p = p.to(contexts.device)
+        for k, nodes in enumerate(self.table.nodes(contexts)):
+            counts, strength = self.table.follower_counts(k, nodes), self.strengths[k]
+            p = (counts + strength * p) / (counts.sum(1, keepdim=True) + strength)
+        return p
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        return self.probabilities(contexts).log()
+
+    def parameter_count(self) -> int:
+        """Cells of the longest contexts' table, of which only those that are not zero are kept."""
+        return int(self.vocab_size ** (self.block_size + 1))
