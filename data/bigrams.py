@@ -96,6 +96,15 @@ class BigramCounts:
             probability = np.where(rows[on.first] > 0, numerator / rows[on.first], 1 / self.vocab_size)
             return float(-(on.counts * np.log(probability)).sum() / on.total)
 
+    def unigram_loss(self, smoothing: float, on: BigramCounts | None = None) -> float:
+        """The same where nothing is known but how often each id occurs."""
+        on = on or self
+        mine, theirs = (np.bincount(c.second, c.counts, minlength=self.vocab_size) for c in (self, on))
+        share = (mine + smoothing) / (self.total + smoothing * self.vocab_size)
+        seen = theirs > 0
+        with np.errstate(divide="ignore"):
+            return float(-(theirs[seen] * np.log(share[seen])).sum() / on.total) if on.total else float("nan")
+
 
 def _pair_codes(tokens: NDArray[Any], vocab_size: int) -> Iterator[NDArray[np.int64]]:
     before = np.int64(BOUNDARY)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from data.corpus import MAX_BYTES, Corpus, CorpusError, decode_words, read_stdin, read_words
+from data.corpus import MAX_BYTES, WORD_LIST, Corpus, CorpusError, decode_words, read_stdin, read_words
+from data.levels import LEVELS, WORD
+from data.text import TEXT
 
 STDIN = "-"
 _TIMEOUT_S = 30.0
@@ -43,17 +45,27 @@ def cached_path(item: NamedSet, cache: Path) -> Path:
     return cache / f"{item.name}.txt"
 
 
-def load(source: str, *, cache: Path, encoding: str = "utf-8") -> Corpus:
+FORMATS = {level: TEXT if level == WORD.name else WORD_LIST for level in LEVELS}
+"""By level, what a file is read as."""
+
+
+def load(source: str, *, cache: Path, encoding: str = "utf-8", level: str = "character") -> Corpus:
     """A corpus by the name of a set, the path of a file, or ``-`` for standard input.
 
     A set's name wins over a file of that name (write ``./names`` for the file).
     Raises CorpusError, one line that says what to do.
     """
+    form = FORMATS[level]
     if source == STDIN:
-        return read_stdin(encoding)
+        return read_stdin(encoding, form)
     item = CATALOG.get(source)
     if item is None:
-        return read_words(Path(source).expanduser(), source, encoding)
+        return read_words(Path(source).expanduser(), source, encoding, form)
+    if form is not WORD_LIST:
+        raise CorpusError(
+            f"{item.name}: is a list of words, and --level word learns from sentences; give --data a file with "
+            f"{form.holds}"
+        )
     if not item.url:
         return decode_words((resources.files("data") / f"{item.name}.txt").read_bytes(), item.name)
     path = cached_path(item, cache)

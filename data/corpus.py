@@ -11,17 +11,19 @@ import hashlib
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.levels import CHARACTER, Level
+
 MAX_BYTES = 1 << 30
-"""The largest word list that is read, in bytes; a bound known before anything is allocated."""
+"""The largest file that is read, in bytes; a bound known before anything is allocated."""
 
 _NEWLINE = 0x0A
 _BOM = "\ufeff"
@@ -33,7 +35,7 @@ _ENCODING_OF = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
 class CorpusError(ValueError):
-    """A word list that cannot be used; its text is one line for a person: what, why, and what to do."""
+    """Words that cannot be used; its text is one line for a person: what, why, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class Corpus:
     codes: code points of all words, one after another (uint8, uint16 or uint32, the narrowest that holds them)
     offsets: int64 (words + 1,), where each word begins in ``codes``; the last entry is ``len(codes)``
     """
+
+    level: ClassVar[Level] = CHARACTER
 
     name: str
     codes: NDArray[Any]
@@ -56,9 +60,14 @@ class Corpus:
         """Characters of each word, int64 (words,)."""
         return np.diff(self.offsets)
 
-    def word(self, index: int) -> str:
-        start, end = self.offsets[index], self.offsets[index + 1]
-        return _text_of(self.codes[start:end])
+    def word(self, index: int, most: int | None = None) -> str:
+        """A word, or its first ``most`` characters where it is longer."""
+        return _text_of(self.codes_at(index, most))
+
+    def codes_at(self, index: int, most: int | None = None) -> NDArray[Any]:
+        """The codes of a word, at most its first ``most``."""
+        start, end = self.offsets[index].item(), self.offsets[index + 1].item()
+        return self.codes[start : end if most is None else min(end, start + most)]
 
     def words(self) -> Iterator[str]:
         return (self.word(i) for i in range(len(self)))
@@ -92,18 +101,7 @@ def parse_words(text: str, name: str) -> Corpus:
 
     Raises CorpusError for text without words, with NUL characters or with lone surrogates.
     """
-    text = text.removeprefix(_BOM)
-    if not text:
-        raise CorpusError(f"{name}: is empty; give a list with one word a line")
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    nul = text.find("\0")
-    if nul >= 0:
-        line = text.count("\n", 0, nul) + 1
-        raise CorpusError(
-            f"{name}, line {line}: holds a NUL byte, so this is no text file (or needs --encoding); "
-            "give a list with one word a line"
-        )
+    text = normalize(text, name, "a list with one word a line")
     codes = _codes_of(text, name)
     lengths, padded = _measure_lines(codes)
     if padded:
@@ -116,8 +114,47 @@ def parse_words(text: str, name: str) -> Corpus:
     return Corpus(name, codes[codes != _NEWLINE], offsets)
 
 
-def decode_words(raw: bytes, name: str, encoding: str = "utf-8") -> Corpus:
-    """A corpus from the bytes of a word list. Raises CorpusError, naming the line, for bytes not in ``encoding``."""
+def normalize(text: str, name: str, wanted: str) -> str:
+    """``text`` with lines that end with LF and without a byte order mark.
+
+    Raises CorpusError, which says to give what is ``wanted``, for an empty text and one with NUL characters.
+    """
+    text = text.removeprefix(_BOM)
+    if not text:
+        raise CorpusError(f"{name}: is empty; give {wanted}")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    nul = text.find("\0")
+    if nul >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise CorpusError(
+            f"{name}, line {line}: holds a NUL byte, so this is no text file (or needs --encoding); give {wanted}"
+        )
+    return text
+
+
+def lone_surrogate(text: str, name: str, at: int) -> CorpusError:
+    """The error of a text that has half a character at place ``at``."""
+    line = text.count("\n", 0, at) + 1
+    return CorpusError(f"{name}, line {line}: holds half a character (a lone surrogate); save the file as UTF-8")
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a file is read as.
+
+    parse: makes a corpus of its text and its name; holds: what is in such a file, for messages
+    """
+
+    parse: Callable[[str, str], Corpus]
+    holds: str
+
+
+WORD_LIST = Format(parse_words, CHARACTER.holds)
+
+
+def decode_words(raw: bytes, name: str, encoding: str = "utf-8", form: Format = WORD_LIST) -> Corpus:
+    """A corpus from the bytes of a file. Raises CorpusError, naming the line, for bytes not in ``encoding``."""
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -133,34 +170,34 @@ def decode_words(raw: bytes, name: str, encoding: str = "utf-8") -> Corpus:
         raise CorpusError(
             f"--encoding: {encoding!r} is not a text encoding; allowed are Python's, such as utf-8, latin-1, utf-16"
         ) from None
-    return parse_words(text, name)
+    return form.parse(text, name)
 
 
-def read_words(path: Path, name: str | None = None, encoding: str = "utf-8") -> Corpus:
+def read_words(path: Path, name: str | None = None, encoding: str = "utf-8", form: Format = WORD_LIST) -> Corpus:
     """A corpus from a file. Raises CorpusError for a missing, unreadable, too large or unusable one."""
     shown = name or str(path)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise CorpusError(f"{shown}: is a folder; give a file with one word a line")
+            raise CorpusError(f"{shown}: is a folder; give a file with {form.holds}")
         with path.open("rb") as file:
             raw = _read_bounded(file, shown)
     except FileNotFoundError:
-        raise CorpusError(
-            f"{shown}: no such file; give a file with one word a line, '-' for standard input, or a named set "
-            "(makemore-tui data show lists them)"
-        ) from None
+        others = "or '-' for standard input"
+        if form == WORD_LIST:
+            others = "'-' for standard input, or a named set (makemore-tui data show lists them)"
+        raise CorpusError(f"{shown}: no such file; give a file with {form.holds}, {others}") from None
     except (OSError, ValueError) as error:
         if isinstance(error, CorpusError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CorpusError(f"{shown}: cannot be read ({reason}); give a readable file with one word a line") from None
-    return decode_words(raw, shown, encoding)
+        raise CorpusError(f"{shown}: cannot be read ({reason}); give a readable file with {form.holds}") from None
+    return decode_words(raw, shown, encoding, form)
 
 
-def read_stdin(encoding: str = "utf-8") -> Corpus:
+def read_stdin(encoding: str = "utf-8", form: Format = WORD_LIST) -> Corpus:
     """A corpus from standard input."""
-    return decode_words(_read_bounded(sys.stdin.buffer, "standard input"), "standard input", encoding)
+    return decode_words(_read_bounded(sys.stdin.buffer, "standard input"), "standard input", encoding, form)
 
 
 def _read_bounded(file: BinaryIO, name: str) -> bytes:
@@ -177,10 +214,7 @@ def _codes_of(text: str, name: str) -> NDArray[Any]:
             raw = text.encode(_ENCODING_OF[np.dtype(dtype).itemsize])
         except UnicodeEncodeError as error:
             if not error.encoding.startswith("latin"):
-                line = text.count("\n", 0, error.start) + 1
-                raise CorpusError(
-                    f"{name}, line {line}: holds half a character (a lone surrogate); save the file as UTF-8"
-                ) from None
+                raise lone_surrogate(text, name, error.start) from None
             continue
         codes = np.frombuffer(raw, dtype=dtype)
         if len(codes) == len(text):  # UTF-16 spends two units on a code point above U+FFFF

@@ -35,12 +35,13 @@ def word_hashes(corpus: Corpus) -> NDArray[np.uint64]:
 
 
 class WordIndex:
-    """Looks words up in the splits of a corpus."""
+    """Looks words up in the splits of a corpus; or sentences, of which those are the same that differ in unknown words
+    alone."""
 
     def __init__(self, splits: Splits) -> None:
         self._splits = splits
-        self._corpus = splits.corpus
-        self._hashes = word_hashes(splits.corpus)
+        self._corpus = splits.vocabulary.seen(splits.corpus)
+        self._hashes = word_hashes(self._corpus)
 
     @cached_property
     def distinct(self) -> int:
@@ -64,14 +65,14 @@ class WordIndex:
 
     def find(self, word: str) -> str | None:
         """The first of train, dev and test that holds ``word``; None for a new one."""
-        if not word:
+        codes = self._splits.vocabulary.seen_codes(word)
+        if not len(codes):
             return None
-        codes = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         wanted = word_hashes(Corpus("", codes, np.array([0, len(codes)])))[0]
         hashes, order, split_of = self._sorted
         at = int(np.searchsorted(hashes, wanted))
         while at < len(hashes) and hashes[at] == wanted:
-            if self._corpus.word(order[at]) == word:
+            if np.array_equal(self._corpus.codes_at(int(order[at])), codes):
                 return SPLITS[split_of[order[at]]]
             at += 1
         return None

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.corpus import Corpus, CorpusError
-from data.vocabulary import BOUNDARY, Vocabulary
+from data.vocabulary import BOUNDARY
+from data.word_vocabulary import AnyVocabulary, vocabulary_of
 
 SPLITS = ("train", "dev", "test")
 _CHUNK_WORDS = 1 << 17  # words gathered at once: bounds the int64 index arrays to some ten MB
@@ -102,13 +103,21 @@ class Split:
         """Predictions to make: every character, and the end of every word."""
         return len(self.tokens)
 
+    def head(self, examples: int) -> Split:
+        """Its first words that make up so many examples, or all; of a shuffled split, words taken by chance."""
+        if examples >= self.examples:
+            return self
+        ends = np.flatnonzero(self.tokens == BOUNDARY) + 1
+        words = min(int(np.searchsorted(ends, examples)) + 1, len(ends))
+        return Split(self.tokens[: ends[words - 1]], self.order[:words])
+
 
 @dataclass(frozen=True, eq=False)
 class Splits:
     """Train, dev and test of one corpus; dev and test may be empty when their fraction is 0."""
 
     corpus: Corpus
-    vocabulary: Vocabulary
+    vocabulary: AnyVocabulary
     train: Split
     dev: Split
     test: Split
@@ -120,9 +129,9 @@ class Splits:
         return dict(self)[name]
 
 
-def encode_words(corpus: Corpus, vocabulary: Vocabulary, order: NDArray[np.uint32]) -> NDArray[Any]:
+def encode_words(corpus: Corpus, vocabulary: AnyVocabulary, order: NDArray[np.uint32]) -> NDArray[Any]:
     """Ids of the words ``order`` names, each followed by the boundary: (sum of lengths + words,)."""
-    lengths = corpus.lengths[order]
+    lengths, ids = corpus.lengths[order], vocabulary.table_of(corpus)
     tokens = np.full(int(lengths.sum()) + len(order), BOUNDARY, dtype=vocabulary.dtype)
     at = 0
     for begin in range(0, len(order), _CHUNK_WORDS):
@@ -131,14 +140,14 @@ def encode_words(corpus: Corpus, vocabulary: Vocabulary, order: NDArray[np.uint3
         ends = np.cumsum(size)
         positions = np.arange(total) + np.repeat(corpus.offsets[part] - (ends - size), size)
         places = np.arange(total) + np.repeat(np.arange(len(part)), size)
-        tokens[at + places] = vocabulary.encode_codes(corpus.codes[positions])
+        tokens[at + places] = ids[corpus.codes[positions]]
         at += total + len(part)
     return tokens
 
 
 def split_words(
     corpus: Corpus,
-    vocabulary: Vocabulary | None = None,
+    vocabulary: AnyVocabulary | None = None,
     *,
     train_fraction: float = 0.8,
     dev_fraction: float = 0.1,
@@ -151,7 +160,7 @@ def split_words(
 
     Raises CorpusError when a split that was asked for would get no word.
     """
-    vocabulary = vocabulary or Vocabulary.of(corpus)
+    vocabulary = vocabulary or vocabulary_of(corpus)
     count = len(corpus)
     order = np.arange(count, dtype=np.uint32) if train_fraction == 1 else shuffled_order(count, seed)
     first = int(train_fraction * count)
@@ -162,8 +171,8 @@ def split_words(
     for name, (begin, end), fraction in zip(SPLITS, pairwise(cuts), fractions, strict=True):
         if fraction > 0 and begin == end:
             raise CorpusError(
-                f"{corpus.name}: {count} word{'s' if count > 1 else ''} cannot be split "
-                f"{'/'.join(f'{100 * f:g}' for f in fractions)}: {name} would get none; give more words, "
+                f"{corpus.name}: {count} {corpus.level.rows if count > 1 else corpus.level.row} cannot be split "
+                f"{'/'.join(f'{100 * f:g}' for f in fractions)}: {name} would get none; give more {corpus.level.rows}, "
                 "or train on all of them with --train-fraction 1 --dev-fraction 0"
             )
     parts = [Split(encode_words(corpus, vocabulary, part), part) for part in np.split(order, [first, second])]

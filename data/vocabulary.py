@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.corpus import Corpus
+from data.levels import CHARACTER, Level
 
 BOUNDARY = 0
-_BOUNDARY_SYMBOLS = (".", "·", "¶", "\u241e", "\ue000")
+_BOUNDARY_SYMBOLS = (".", "·", "¶", "\u241e")
 """How the boundary is shown: the first of these that is not itself a letter of the words."""
 
 
@@ -28,6 +29,8 @@ class Vocabulary:
     A literal ``.`` in the words gets an id of its own, apart from the boundary's.
     """
 
+    level: ClassVar[Level] = CHARACTER
+
     def __init__(self, characters: Iterable[str]) -> None:
         self.characters = "".join(sorted(set(characters)))
 
@@ -36,6 +39,11 @@ class Vocabulary:
         seen = np.zeros(0x110000, dtype=bool)
         seen[corpus.codes] = True
         return cls(map(chr, np.flatnonzero(seen).tolist()))
+
+    @property
+    def entries(self) -> str:
+        """What a checkpoint keeps, from which ``vocabulary_from`` makes the same again."""
+        return self.characters
 
     def __len__(self) -> int:
         return len(self.characters) + 1
@@ -49,8 +57,7 @@ class Vocabulary:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The narrowest integer type that holds every id and that torch can index with after a cast."""
-        size = len(self)
-        return np.dtype(np.uint8 if size <= 1 << 8 else np.int16 if size <= 1 << 15 else np.int32)
+        return narrowest(len(self))
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -66,12 +73,15 @@ class Vocabulary:
     @cached_property
     def boundary_symbol(self) -> str:
         """How the boundary is shown: ``.``, unless the words hold one."""
-        others = map(chr, range(0xE001, sys.maxunicode + 1))
-        return next(s for s in chain(_BOUNDARY_SYMBOLS, others) if s not in self.characters)
+        return first_unused(_BOUNDARY_SYMBOLS, self.characters)
 
     def symbol(self, token: int) -> str:
         """The character of an id, for showing; the boundary has a symbol of its own."""
         return self.boundary_symbol if token == BOUNDARY else self.characters[token - 1]
+
+    def table_of(self, corpus: Corpus) -> NDArray[Any]:
+        """Ids by the codes of a corpus: by code point, whichever corpus it is."""
+        return self._table
 
     def encode_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Ids of code points that all stand in the vocabulary."""
@@ -92,3 +102,21 @@ class Vocabulary:
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of ids; boundaries are left out."""
         return "".join(self.characters[t - 1] for t in tokens if t != BOUNDARY)
+
+    def seen(self, corpus: Corpus) -> Corpus:
+        """The corpus as a model sees it: the same, since every character has an id of its own."""
+        return corpus
+
+    def seen_codes(self, text: str) -> NDArray[Any]:
+        """The codes that a word has in ``seen``."""
+        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def first_unused(wanted: Iterable[str], taken: Container[str]) -> str:
+    """The first of ``wanted`` that is not taken; beyond them, of the characters from private use on."""
+    return next(s for s in chain(wanted, map(chr, range(0xE000, sys.maxunicode + 1))) if s not in taken)
+
+
+def narrowest(size: int) -> np.dtype[Any]:
+    """The integer type for ids below ``size``."""
+    return np.dtype(np.uint8 if size <= 1 << 8 else np.int16 if size <= 1 << 15 else np.int32)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from models.base import CountingModel, Examples
-from models.counts import CountTable
 
 _GRID = torch.logspace(-3, 4, 141, dtype=torch.float64)  # values of a_k that are tried
 _ROUNDS = 30  # over all levels, at most; it takes some ten until none moves
@@ -42,11 +41,7 @@ class Backoff(CountingModel):
     def __init__(self, config: BackoffConfig) -> None:
         super().__init__(config.vocab_size, config.block_size)
         self.config = config
-        self.table = CountTable(config.vocab_size, config.block_size)
         self.register_buffer("strengths", torch.ones(config.block_size + 1, dtype=torch.float64))
-
-    def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
-        self.table.add(contexts, targets, counts)
 
     def adapt(self, dev: Examples) -> None:
         """Choose the strengths: one level after another, the others held, until none moves."""
@@ -78,16 +73,13 @@ class Backoff(CountingModel):
         def loss(strength: float) -> float:
             tried = strengths.clone()
             tried[level] = strength
-            p = torch.full_like(weight, 1 / self.vocab_size)
-            for k, a in enumerate(tried.tolist()):
-                p = (pair[k] + a * p) / (total[k] + a)
+            p = _backed_off(pair, total, tried.tolist(), self.vocab_size)
             return float(-(weight * p.log()).sum())
 
         grid: list[float] = _GRID.tolist()
         return min(grid, key=loss)
 
     def probabilities(self, contexts: Tensor) -> Tensor:
-        """float64 (rows, V), rows sum to 1."""
         p = torch.full((len(contexts), self.vocab_size), 1 / self.vocab_size, dtype=torch.float64)
         p = p.to(contexts.device)
         for k, nodes in enumerate(self.table.nodes(contexts)):
@@ -95,9 +87,14 @@ class Backoff(CountingModel):
             p = (counts + strength * p) / (counts.sum(1, keepdim=True) + strength)
         return p
 
-    def forward(self, contexts: Tensor) -> Tensor:
-        return self.probabilities(contexts).log()
+    def target_probabilities(self, contexts: Tensor, targets: Tensor) -> Tensor:
+        pair, total = self._evidence(contexts, targets)
+        return _backed_off(pair, total, self.strengths.tolist(), self.vocab_size)
 
-    def parameter_count(self) -> int:
-        """Cells of the longest contexts' table, of which only those that are not zero are kept."""
-        return int(self.vocab_size ** (self.block_size + 1))
+
+def _backed_off(pair: Tensor, total: Tensor, strengths: list[float], vocab_size: int) -> Tensor:
+    """The probability of each target, float64 (pairs,), from the evidence (levels, pairs)."""
+    p = torch.full_like(pair[0], 1 / vocab_size)
+    for k, strength in enumerate(strengths):
+        p = (pair[k] + strength * p) / (total[k] + strength)
+    return p

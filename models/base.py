@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.counts import CountTable
+
 BOUNDARY = 0  # the id before and after every word
 IGNORED = -1  # the target of a position that is no prediction
 
@@ -57,6 +59,11 @@ class LanguageModel(nn.Module, ABC):
             return F.cross_entropy(logits, targets, reduction=reduction)
         return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction=reduction)
 
+    def target_log_probabilities(self, contexts: Tensor, row: Tensor, targets: Tensor) -> Tensor:
+        """ln P(target | context) of a window model, where contexts (rows, T) are followed by several targets each:
+        ``row`` and ``targets`` (pairs,) to (pairs,). A model that need not look at all V ids does not."""
+        return F.log_softmax(self(contexts), 1)[row, targets]
+
     def objective(self, contexts: Tensor, targets: Tensor) -> Tensor:
         """What training minimises: the mean loss, unless a model adds to it."""
         return self.loss(contexts, targets)
@@ -93,15 +100,41 @@ class LanguageModel(nn.Module, ABC):
 
 
 class CountingModel(LanguageModel):
-    """A model whose training is one pass of counting."""
+    """A window model whose training is one pass of counting contexts of up to ``block_size`` ids."""
 
     needs_dev: ClassVar[bool] = False
     """Whether its weights are chosen by the dev split, so that it cannot do without one."""
 
-    @abstractmethod
+    def __init__(self, vocab_size: int, block_size: int) -> None:
+        super().__init__(vocab_size, block_size)
+        self.table = CountTable(vocab_size, block_size)
+
     def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
         """Add predictions to the counts: contexts (pairs, block_size), targets (pairs,), how often (pairs,), each
         once where that is not given."""
+        self.table.add(contexts, targets, counts)
+
+    @abstractmethod
+    def probabilities(self, contexts: Tensor) -> Tensor:
+        """P(next id | context): int64 (rows, block_size) to float64 (rows, V), rows sum to 1."""
+
+    @abstractmethod
+    def target_probabilities(self, contexts: Tensor, targets: Tensor) -> Tensor:
+        """Of what follows each context alone, float64 (rows,): looked up, whatever V is."""
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        return self.probabilities(contexts).log()
+
+    def target_log_probabilities(self, contexts: Tensor, row: Tensor, targets: Tensor) -> Tensor:
+        return self.target_probabilities(contexts[row], targets).log()
+
+    def parameter_count(self) -> int:
+        """Cells of the whole table of its longest contexts."""
+        return int(self.vocab_size ** (self.block_size + 1))
+
+    def stored_count(self) -> int:
+        """Those of the cells that are not zero, which alone are kept."""
+        return len(self.table.counts)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class _Level:
     codes: Tensor  # int64 (nodes,), rising: parent node * V + the id before it
     total: Tensor  # int64 (nodes + 1,), how often the context occurred; last a 0
     first: Tensor  # int64 (nodes + 2,), where the followers of each node begin, and twice where the last one's end
+    pairs: Tensor  # int64 (followers,), rising: node * V + target
     target: Tensor  # int64 (followers,), rising within a node
     count: Tensor  # int64 (followers,)
 
@@ -97,7 +98,7 @@ class CountTable(nn.Module):
             parent = pairs // size
             first = torch.searchsorted(parent, torch.arange(len(codes) + 2, device=parent.device))
             total = codes.new_zeros(len(codes) + 1).index_add_(0, parent, count)
-            levels.append(_Level(codes, total, first, pairs % size, count))
+            levels.append(_Level(codes, total, first, pairs, pairs % size, count))
             if length < self.order:
                 codes, node = _numbered(node * size + self.contexts[:, -1 - length])
         return levels
@@ -131,8 +132,7 @@ class CountTable(nn.Module):
     def pair_counts(self, length: int, nodes: Tensor, targets: Tensor) -> Tensor:
         """How often each target followed its context, int64 (rows,)."""
         level = self.levels[length]
-        parent = torch.arange(len(level.codes), device=nodes.device).repeat_interleave(level.first[:-1].diff())
-        at = _find(parent * self.vocab_size + level.target, nodes * self.vocab_size + targets, nodes >= 0)
+        at = _find(level.pairs, nodes * self.vocab_size + targets, nodes >= 0)
         return torch.where(at >= 0, level.count[at.clamp(min=0)], 0) if len(level.count) else torch.zeros_like(at)
 
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from models.base import CountingModel, Examples
-from models.counts import CountTable
 
 EM_ITERATIONS = 5  # the paper's
 _MAX_BINS = 64  # -ln(1 / T) of any list that fits a machine
@@ -44,12 +43,8 @@ class Interpolated(CountingModel):
     def __init__(self, config: InterpolatedConfig) -> None:
         super().__init__(config.vocab_size, config.block_size)
         self.config = config
-        self.table = CountTable(config.vocab_size, config.block_size)
         parts = config.block_size + 2
         self.register_buffer("weights", torch.full((_MAX_BINS, parts), 1 / parts, dtype=torch.float64))
-
-    def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
-        self.table.add(contexts, targets, counts)
 
     def bins(self, contexts: Tensor) -> Tensor:
         """The frequency bin of each context, int64 (rows,): 0 for the most frequent."""
@@ -87,7 +82,6 @@ class Interpolated(CountingModel):
         return torch.stack(found, 1)
 
     def probabilities(self, contexts: Tensor) -> Tensor:
-        """float64 (rows, V), rows sum to 1."""
         nodes = self.table.nodes(contexts)
         weights = self.weights[self._bins(nodes[-1])]
         estimate = torch.full((len(contexts), self.vocab_size), 1 / self.vocab_size, dtype=torch.float64)
@@ -100,9 +94,6 @@ class Interpolated(CountingModel):
             mixed = mixed + weights[:, k + 1 : k + 2] * estimate
         return mixed
 
-    def forward(self, contexts: Tensor) -> Tensor:
-        return self.probabilities(contexts).log()
-
-    def parameter_count(self) -> int:
-        """Cells of the longest contexts' table, of which only those that are not zero are kept."""
-        return int(self.vocab_size ** (self.block_size + 1))
+    def target_probabilities(self, contexts: Tensor, targets: Tensor) -> Tensor:
+        nodes = self.table.nodes(contexts)
+        return (self.weights[self._bins(nodes[-1])] * self._target_estimates(nodes, targets)).sum(1)

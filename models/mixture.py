@@ -16,6 +16,8 @@ from torch import Tensor
 from models.base import Examples, LanguageModel, evaluating
 from models.interpolated import EM_ITERATIONS, Interpolated, InterpolatedConfig
 
+_CELLS = 1 << 22  # logits computed at once
+
 Weighting = Literal["fixed", "learned", "by-frequency"]
 
 
@@ -49,10 +51,12 @@ class Mixture(LanguageModel):
         if self.weighting == "fixed":
             return
         both, bins, counts = [], [], []
+        size = max(1, _CELLS // self.vocab_size)
         with evaluating(self), torch.no_grad():
             for contexts, targets, count in dev:
-                pair = torch.stack(self._parts(contexts), -1)  # (pairs, V, 2)
-                both.append(pair.gather(1, targets[:, None, None].expand(-1, 1, 2))[:, 0])
+                for begin in range(0, len(targets), size):
+                    at = slice(begin, begin + size)
+                    both.append(self._target_parts(contexts[at], torch.arange(len(targets[at])), targets[at]))
                 bins.append(self.trigram.bins(contexts))
                 counts.append(count.double())
         p, q, weight = torch.cat(both), torch.cat(bins), torch.cat(counts)
@@ -67,6 +71,16 @@ class Mixture(LanguageModel):
             self.weights.copy_(torch.where(mass > 0, won / mass, self.weights))
         if self.weighting == "learned":
             self.weights.fill_(float(self.weights[0]))
+
+    def _target_parts(self, contexts: Tensor, row: Tensor, targets: Tensor) -> Tensor:
+        """The network's and the trigram's probability of each target, float64 (pairs, 2)."""
+        network = self.network.target_log_probabilities(contexts, row, targets).double().exp()
+        return torch.stack((network, self.trigram.target_probabilities(contexts[row], targets)), 1)
+
+    def target_log_probabilities(self, contexts: Tensor, row: Tensor, targets: Tensor) -> Tensor:
+        w = self.weights[self.trigram.bins(contexts)][row]
+        parts = self._target_parts(contexts, row, targets)
+        return (w * parts[:, 0] + (1 - w) * parts[:, 1]).log()
 
     def _parts(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
         """The network's and the trigram's probabilities, float64 (rows, V) each."""

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from models.base import CountingModel
-from models.counts import CountTable
 
 
 @dataclass(frozen=True)
@@ -31,24 +30,18 @@ class NGram(CountingModel):
     def __init__(self, config: NGramConfig) -> None:
         super().__init__(config.vocab_size, config.block_size)
         self.config = config
-        self.table = CountTable(config.vocab_size, config.block_size)
-
-    def observe(self, contexts: Tensor, targets: Tensor, counts: Tensor | None = None) -> None:
-        self.table.add(contexts, targets, counts)
 
     def probabilities(self, contexts: Tensor) -> Tensor:
-        """float64 (rows, V), rows sum to 1."""
         nodes = self.table.nodes(contexts)[-1]
         smoothed = self.table.follower_counts(self.block_size, nodes) + self.config.smoothing
         rows = smoothed.sum(1, keepdim=True)
         return torch.where(rows > 0, smoothed / rows, 1 / self.vocab_size)
 
-    def forward(self, contexts: Tensor) -> Tensor:
-        return self.probabilities(contexts).log()
-
-    def parameter_count(self) -> int:
-        """Cells of the whole table, of which only those that are not zero are kept."""
-        return int(self.vocab_size ** (self.block_size + 1))
+    def target_probabilities(self, contexts: Tensor, targets: Tensor) -> Tensor:
+        nodes, smoothing = self.table.nodes(contexts)[-1], self.config.smoothing
+        total = self.table.totals(self.block_size, nodes) + self.vocab_size * smoothing
+        smoothed = self.table.pair_counts(self.block_size, nodes, targets).double() + smoothing
+        return torch.where(total > 0, smoothed / total, 1 / self.vocab_size)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Also of a bigram as it was kept at first: one dense table (V, V)."""

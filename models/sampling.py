@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from models.base import BOUNDARY, LanguageModel, evaluating
 
 _FEW, _MANY = 8, 2048  # starts tried at once: enough for one name of usual length; what a batch holds at most
+_MOST_IDS = 512  # with more, a row costs more than the step it is in: sentences are drawn one by one
 
 
 class SamplingError(ValueError):
@@ -105,7 +106,7 @@ def sample(
     names: list[Sample] = []
     stream = torch.empty(0, dtype=torch.float64)  # what is drawn and not used up yet
     while len(names) < count:
-        starts = min(_MANY, _FEW * (count - len(names)))
+        starts = min(_MANY, _FEW * (count - len(names))) if model.vocab_size <= _MOST_IDS else 1
         candidates, stream = _candidates(model, starts, stream, generator, prefix, config)
         at = 0
         while at < starts and len(names) < count:

@@ -199,6 +199,8 @@ class StillClient:
             return self._names(command)
         if isinstance(command, ask.Inspect):
             return self._part(command)
+        if isinstance(command, ask.Compare):
+            return self._compared(command)
         return {"step": step, "split": "dev", "loss": 2.25, "lr": getattr(command, "lr", 0.0), "parameters": 2_115}
 
     def _names(self, command: ask.Sample) -> dict[str, Any]:
@@ -207,6 +209,22 @@ class StillClient:
         share = 1 / np.arange(2.0, len(words.splits.vocabulary) + 2)
         names = [{"text": text, "seen_in": words.index.find(text)} for text in texts]
         return {"step": step, "names": names, "next": (share / share.sum()).tolist()}
+
+    def _compared(self, command: ask.Compare) -> dict[str, Any]:
+        """The second run lacks the capital letters, or those of ``command.prefix`` that are."""
+        shares = [0.4 * 0.7**k for k in range(command.likeliest)]
+        runs: list[dict[str, Any]] = []
+        for n, ident in enumerate(command.runs):
+            texts = [command.prefix + name for name in still_names(400 + 50 * n + command.seed % 7, command.count)]
+            names = [{"text": t, "seen_in": still_words().index.find(t), "ended": True} for t in texts]
+            told = shares[n:] + shares[:n]
+            runs.append({"run": ident, "step": 400 + 50 * n, "parameters": 100, "next": told, "rest": 0.01,
+                         "samples": names})  # fmt: skip
+            if n == 1 and not command.prefix.islower() and command.prefix:
+                runs[n] = {"run": ident, "fault": f"{command.prefix!r}: is not in this model's vocabulary"}
+        symbols = [{"symbol": "." if k == 3 else chr(ord("a") + k % 26), "end": k == 3} for k in range(len(shares))]
+        return {"prefix": command.prefix, "seed": command.seed, "checkpoint": command.checkpoint, "next": symbols,
+                "runs": runs}  # fmt: skip
 
     def _part(self, command: ask.Inspect) -> dict[str, Any]:
         step = self._follower.steps

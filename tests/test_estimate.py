@@ -103,7 +103,7 @@ def test_the_outlook_in_words() -> None:
     parameters, time, steps = outlook(make_config("lecture"), *LECTURE_NAMES)
     assert (parameters, steps) == ("11,897 parameters", "200,000 steps of 32")
     assert time.startswith("about 1:")
-    assert outlook(make_config("bigram"), *LECTURE_NAMES)[::2] == ["729 parameters", "counted once"]
+    assert outlook(make_config("bigram"), *LECTURE_NAMES)[::2] == ["729 cells", "counted once"]
     assert outlook(make_config("five-words", flags={"steps": 1}), 27, 32)[2] == "1 step of all"
 
 

@@ -107,6 +107,18 @@ def test_counting_once_is_one_epoch(corpus: Corpus) -> None:
     assert follower.epochs_per_step == 1
 
 
+@pytest.mark.parametrize(("model", "block_size", "steps_an_epoch"), [("gru", 16, 5), ("mlp", 3, 32), ("bow", 4, 8)])
+def test_epochs_of_a_sequence_model_are_counted_in_its_rows(
+    model: str, block_size: int, steps_an_epoch: int, corpus: Corpus
+) -> None:
+    """80 words to train on, of 512 characters: a batch of 16 is so many words, windows, or parts of words."""
+    config = make_config(flags={"model": model, "block_size": block_size, "batch_size": 16})
+    facts = {"data": {"words": 100, "examples": {"train": 512}}, "model": {}}
+    follower = RunFollower(create_run(Home.find(), config, corpus, None, facts))
+    follower.poll()
+    assert 1 / follower.epochs_per_step == steps_an_epoch
+
+
 def test_the_times_it_keeps_do_not_grow_with_the_run(run: Run) -> None:
     follower = RunFollower(run)
     with run.store() as store:

@@ -12,7 +12,8 @@ import pytest
 from data.corpus import Corpus
 from tui_mm.config import make_config
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.listing import RunList, RunRow, list_runs
+from tui_mm.runs.listing import RunList, list_runs
+from tui_mm.runs.row import RunRow
 from tui_mm.runs.run import Run, create_run, rename_run
 from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore
 from tui_mm.runs.summary import summarize
@@ -46,7 +47,7 @@ def test_a_row_says_what_the_summary_says(place: Home, corpus: Corpus) -> None:
     (row,) = list_runs(place)
     assert row == RunRow(
         id=run.id, name="mine", status="done", data=corpus.name, model="mlp", parameters=3481, steps=30,
-        total_steps=200_000, dev=2.75, best_dev=2.25, started=row.started, seconds=3.0,
+        total_steps=200_000, train=2.0, dev=2.75, best_dev=2.25, started=row.started, seconds=3.0,
     )  # fmt: skip
     summary = summarize(run)
     assert (row.steps, row.seconds, row.dev, row.best_dev) == (

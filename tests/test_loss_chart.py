@@ -24,6 +24,7 @@ from tui_mm.dashboard.charts.look import Look
 from tui_mm.dashboard.charts.loss import (
     Curve,
     LossPicture,
+    Parts,
     cells,
     column_edges,
     loss_chart,
@@ -153,6 +154,78 @@ def test_other_runs_have_letters_and_names() -> None:
         assert drawn.count(letter) >= 3
         assert f"{letter} run {n}" in below(text)
     assert "train" not in text
+
+
+def counted(loss: float, look: Look, label: str, name: str = "dev") -> Curve:
+    series = LossSeries(np.array([3.2958]))
+    return Curve(label, series.columns(np.floor(column_edges((0.0, 5000.0), look))), level=(name, loss))
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_a_model_that_counted_is_a_level_with_its_letter_and_no_dot(ascii_only: bool) -> None:
+    look = plain(106, 24, ascii_only=ascii_only)
+    window = (0.0, 5000.0)
+    run = curve(LOSSES, window, look)
+    others = [counted(2.85, look, "bigram"), curve(LOSSES + 0.5, window, look, "wide"), counted(2.85, look, "trigram")]
+    losses = range_of(run, others, BASELINES, log=True, whole=True)
+    text = loss_chart(LossPicture("steps", window, losses, run=run, others=others, baselines=BASELINES), look)
+    line = "_" if ascii_only else "─"
+    (row,) = (row for row in canvas(text) if row.count(line) > 50)
+    assert row.count("A") >= 5
+    assert row.count("C") >= 5, "two of the same loss share a row"
+    assert row.index("A") > 0
+    assert "A bigram, dev 2.850" in below(text)
+    assert "B wide" in below(text)
+    assert "C trigram, dev 2.850" in below(text)
+    assert not ascii_only or text.isascii()
+
+
+def test_the_run_itself_may_be_a_level_and_beyond_the_axis_it_is_said() -> None:
+    look = plain(106, 20)
+    run, other = counted(2.5, look, "train", "train"), curve(LOSSES[:400], (0.0, 400.0), look, "other")
+    losses = range_of(run, [other], (), log=True, whole=True)
+    text = loss_chart(LossPicture("steps", (0.0, 400.0), losses, run=run, others=[other]), look)
+    assert max(row.count("━") for row in canvas(text)) >= 90
+    assert "━ train 2.500, counted in one step" in below(text)
+    assert "mean" not in below(text)
+    zoomed = loss_chart(LossPicture("steps", (0.0, 400.0), (0.1, 0.3), run=run, others=[other]), look)
+    assert "train 2.500 (above)" in below(zoomed)
+    assert not any("━" in row for row in canvas(zoomed))
+
+
+def test_levels_alone_have_an_axis_too() -> None:
+    look = plain(60, 12)
+    others = [counted(2.6, look, "one"), counted(math.inf, look, "two"), counted(2.2, look, "three")]
+    losses = range_of(None, others, (), log=True, whole=True)
+    text = loss_chart(LossPicture("steps", (0.0, 1.0), losses, others=others), look)
+    assert sum("─" * 5 in row for row in canvas(text)) == 2
+    assert "B two, dev inf (above)" in below(text)
+
+
+@pytest.mark.parametrize("parts", ["train", "dev", "both"])
+def test_of_other_runs_train_dev_or_both_are_drawn_and_told_apart_by_letters(parts: Parts) -> None:
+    look = plain(106, 24)
+    window = (0.0, 5000.0)
+    one = curve(LOSSES, window, look, "one")
+    devs = [(x, 2.3 + 1.2 * math.exp(-x / 400)) for x in range(0, 5001, 250)]
+    others = [Curve("one", one.columns, devs), Curve("two", one.columns, [(x, y + 0.3) for x, y in devs])]
+    losses = range_of(None, others, (), log=True, whole=True, parts=parts)
+    text = loss_chart(LossPicture("steps", window, losses, others=others, parts=parts), look)
+    drawn = "".join(canvas(text))
+    assert (drawn.count("B") >= 10) is (parts != "train")
+    assert (drawn.count("b") >= 3) is (parts == "both")
+    assert any("\u2800" < c <= "\u28ff" for c in drawn), "what lies between is a line"
+    told = {"train": "B two  log", "dev": "B two  dev", "both": "capitals: dev, small letters: train mean"}
+    assert told[parts] in below(text)
+
+
+def test_where_dev_alone_is_drawn_the_axis_is_devs() -> None:
+    look = plain(106, 24)
+    one = curve(LOSSES - 1.9, (0.0, 5000.0), look)
+    run = Curve("one", one.columns, [(0, 3.0), (5000, 2.8)])
+    low, _ = range_of(None, [run], (), log=False, whole=True, parts="dev")
+    assert 2.5 < low < 2.81
+    assert range_of(None, [run], (), log=False, whole=True)[0] < 0.5
 
 
 def test_wide_characters_in_a_label_keep_the_legend_in_its_width() -> None:

@@ -317,6 +317,78 @@ def test_the_counting_model_has_one_step_and_is_drawn(corpus: Corpus) -> None:
     play(scene())
 
 
+def counting(corpus: Corpus, model: str, dev: float | None, **flags: Any) -> RunFollower:
+    """A run of a model that counted, with the uniform loss as its one step's."""
+    follower = followed(corpus, np.array([3.2958], np.float32), model=model, **flags)
+    with follower.run.store() as store:
+        store.add_evaluation(EvaluationRow(1, 2.3, dev, True, 0.1))
+    follower.poll()
+    return follower
+
+
+def test_a_counting_model_lies_over_another_run_as_a_level(corpus: Corpus) -> None:
+    async def scene() -> None:
+        own = followed(corpus, falling(STEPS), model="gru")
+        state = state_of(corpus, own)
+        state.overlays = [
+            Overlay("counts", counting(corpus, "bigram", 2.45)),
+            Overlay("all of it", counting(corpus, "ngram", None)),
+            Overlay("backoff", counting(corpus, "backoff", 2.1)),
+        ]
+        async with staged(state, (120, 36)) as stage:
+            assert stage.ticks[-1] in ("1k", "1,000"), "the axis is that of the run that has steps"
+            for part in ("A counts bigram, dev 2.450", "B all of it ngram, train 2.300", "C backoff, dev 2.100"):
+                assert part in stage.text
+            assert sum("─" * 8 in line[6:] for line in stage.text.split("\n")[:-4]) >= 3
+            await stage.press("left")
+            assert "A 2.4500 B 2.3000 C 2.1000" in " ".join(stage.text.split())
+            for axis in ("epochs", "seconds", "steps"):
+                await stage.press("u")
+                assert f"over {axis}" in stage.text
+                assert "A 2.4500 B 2.3000 C 2.1000" in " ".join(stage.text.split())
+            await stage.press(*KEYS)
+
+    play(scene())
+
+
+def test_another_run_has_its_axis_over_a_counting_model_that_is_shown(corpus: Corpus) -> None:
+    async def scene() -> None:
+        state = state_of(corpus, counting(corpus, "bigram", 2.45))
+        async with staged(state, (120, 30)) as stage:
+            assert "━ dev 2.450, counted in one step" in stage.text
+            await stage.press("left")
+            assert "train 2.3000  dev 2.4500  counted in one step" in stage.text
+            await stage.press("f")
+            state.overlays = [Overlay("steps", followed(corpus, falling(STEPS)))]
+            stage.panel.draw()
+            assert stage.ticks[-1] in ("1k", "1,000")
+            assert "A steps mlp, best 2.500" in stage.text
+            await stage.press(*KEYS)
+
+    play(scene())
+
+
+def test_five_runs_of_different_kinds_and_words_lie_over_each_other_on_every_axis(corpus: Corpus) -> None:
+    async def scene() -> None:
+        own = followed(corpus, falling(STEPS))
+        state = state_of(corpus, own)
+        kinds = ("gru", "transformer", "wavenet", "bow", "interpolated")
+        runs = [followed(corpus, falling(200 * n + 100), model=kind, batch_size=8 * (n + 1))
+                for n, kind in enumerate(kinds[:4])]  # fmt: skip
+        runs.append(counting(corpus, "interpolated", 2.2))
+        state.overlays = [Overlay(f"run {n}", each) for n, each in enumerate(runs)]
+        own.meta["data"]["sha256"], runs[1].meta["data"]["sha256"] = "one", "another"
+        async with staged(state, (170, 44)) as stage:
+            for _ in range(3):
+                for n, letter in enumerate("ABCDE"):
+                    assert f"{letter} run {n} {kinds[n]}" in stage.text
+                assert "B run 1 transformer, best 3.400, other words" in stage.text
+                assert stage.text.count("other words") == 1
+                await stage.press("u")
+
+    play(scene())
+
+
 def test_the_mouse_sets_the_cursor_and_its_wheel_zooms(corpus: Corpus) -> None:
     async def scene() -> None:
         async with staged(state_of(corpus, followed(corpus, falling(STEPS)))) as stage:

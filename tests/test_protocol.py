@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_mm.worker.protocol import COMMANDS, CommandError, Configure, Inspect, Sample, SetLr, Step, parse
+from tui_mm.worker.protocol import COMMANDS, CommandError, Compare, Configure, Inspect, Sample, SetLr, Step, parse
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
@@ -19,6 +19,7 @@ def test_arguments_are_kept() -> None:
     assert parse("step", {"count": 5}) == Step(5)
     assert parse("set lr", {"lr": 1}) == SetLr(1)
     assert parse("sample", {"prefix": "em"}) == Sample("em")
+    assert parse("compare", {"runs": ["0a1b2c3d", "4e5f6a7b"]}) == Compare(("0a1b2c3d", "4e5f6a7b"))
     assert parse("inspect", {"what": "bigrams", "average": True}) == Inspect("bigrams", average=True)
     assert parse("configure", {"values": {"lr": 0.1}}) == Configure({"lr": 0.1})
 
@@ -31,6 +32,8 @@ def test_arguments_are_kept() -> None:
         ("step", {"count": True}),
         ("step", {"many": 5}),
         ("pause", [1]),
+        ("compare", {"runs": "0a1b2c3d"}),
+        ("compare", {"checkpoint": "first"}),
         ("inspect", {"average": 1}),
         ("inspect", {"characters": True}),
         ("configure", {"values": [1]}),

@@ -18,10 +18,12 @@ from data.corpus import Corpus
 from tui_mm.config import make_config
 from tui_mm.dashboard.screens.ask import AskScreen, TextScreen
 from tui_mm.dashboard.screens.run_columns import clock, columns_for
+from tui_mm.dashboard.screens.run_marks import to_compare
 from tui_mm.dashboard.screens.runs import RunsAnswer, RunsScreen
 from tui_mm.dashboard.state import MAX_OVERLAYS
 from tui_mm.runs.home import Home
-from tui_mm.runs.listing import RunRow, list_runs
+from tui_mm.runs.listing import list_runs
+from tui_mm.runs.row import RunRow
 from tui_mm.runs.run import Run, all_runs, create_run
 from tui_mm.runs.store import EvaluationRow, LossChunk
 
@@ -153,6 +155,47 @@ def test_up_to_five_runs_are_laid_over_and_taken_away(place: Home, corpus: Corpu
             assert seat.answers == [RunsAnswer(None, (*others[:4], others[5]))]
 
     play(scene())
+
+
+def test_c_puts_the_marked_runs_and_then_the_open_one_side_by_side(place: Home, corpus: Corpus) -> None:
+    current, one, two = (run.id for run in [make(place, corpus) for _ in range(3)][::-1])
+
+    async def scene() -> None:
+        async with before(RunsScreen(place, current)) as seat:
+            await seat.press("c")
+            assert "one run is not enough" in seat.text
+            await seat.press("down", "space", "down", "space", "c")
+            assert seat.answers == [RunsAnswer(None, (one, two), (one, two, current))]
+
+    play(scene())
+
+
+def test_which_runs_are_compared() -> None:
+    rows = [RunRow(ident, status="done", model="mlp", steps=10) for ident in ("now", "a", "b", "c", "d", "e")]
+    now, a, b = rows[:3]
+    fresh, live, bad = RunRow("new", status="created"), RunRow("live", status="running"), RunRow("bad", fault="damaged")
+    rows += [fresh, live, bad]
+    for current, overlays, under, chosen in (
+        ("now", ("a", "b"), now, ("a", "b", "now")),
+        ("now", (), a, ("a", "now")),  # the run under the cursor beside the open one
+        ("now", ("a",), b, ("a", "now")),
+        ("new", ("a",), b, ("b", "a")),  # the open one was not trained
+        (None, ("a", "b"), now, ("a", "b")),
+        ("live", ("a",), a, ("a", "live")),
+        ("new", ("a", "b", "c", "d", "e"), a, ("a", "b", "c", "d", "e")),
+    ):
+        assert to_compare(rows, current, overlays, under) == (chosen, "")
+    for current, overlays, under, fault in (
+        ("now", (), now, "one run is not enough"),
+        ("now", (), None, "one run is not enough"),
+        ("now", (), fresh, "was not trained yet"),
+        ("now", (), bad, "damaged"),
+        ("new", (), fresh, "was not trained yet"),
+        ("now", ("a", "b", "c", "d", "e"), a, "6 runs with the open one are too many"),
+    ):
+        found, said = to_compare(rows, current, overlays, under)
+        assert found == ()
+        assert fault in said
 
 
 def test_marks_are_ascii_where_asked(place: Home, corpus: Corpus) -> None:

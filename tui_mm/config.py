@@ -39,7 +39,14 @@ class RunConfig(Struct, frozen=True, kw_only=True):
         str, _about("Data", "a named set (names, lecture-names), a file with one word a line, or -", min_length=1)
     ] = "names"
     encoding: Annotated[str, _about("Data", "text encoding of the file", min_length=1)] = "utf-8"
-    max_words: Annotated[int, _about("Data", "take only the first N words; 0 takes all", ge=0)] = 0
+    max_words: Annotated[int, _about("Data", "take only the first N words (or sentences); 0 takes all", ge=0)] = 0
+    level: Annotated[
+        Literal["character", "word"],
+        _about("Data", "what is predicted: characters of words, one word a line; or words of a plain text's sentences"),
+    ] = "character"
+    min_count: Annotated[
+        int, _about("Data", "level word: what occurs fewer times is the unknown word, <unk>", ge=1)
+    ] = 4
     train_fraction: Annotated[
         float, _about("Data", "share of the shuffled words to train on; 1 keeps their order", gt=0, le=1)
     ] = 0.8
@@ -49,8 +56,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     split_seed: Annotated[int, _about("Data", "seed of the shuffle before the split", ge=0)] = 42
 
     model: Annotated[ModelName, _about("Model", "what learns; docs/models.md explains each")] = "mlp"
-    block_size: Annotated[int, _about("Model", "characters of context for a prediction", ge=1, le=256)] = 6
-    embedding: Annotated[int, _about("Model", "numbers a character is embedded as", ge=1, le=4096)] = 24
+    block_size: Annotated[int, _about("Model", "characters (or words) of context for a prediction", ge=1, le=256)] = 6
+    embedding: Annotated[int, _about("Model", "numbers a character (or word) is embedded as", ge=1, le=4096)] = 24
     hidden: Annotated[int, _about("Model", "units of a hidden layer, or of a recurrent state", ge=1, le=65536)] = 200
     layers: Annotated[int, _about("Model", "hidden layers, or a Transformer's blocks", ge=1, le=64)] = 1
     heads: Annotated[int, _about("Model", "attention heads, a divisor of the embedding", ge=1, le=64)] = 4
@@ -121,7 +128,7 @@ class RunConfig(Struct, frozen=True, kw_only=True):
 
     @property
     def context(self) -> int:
-        """Characters that a prediction sees, at most."""
+        """Characters (or words) that a prediction sees, at most."""
         return KINDS[self.model].context or self.block_size
 
     @property
@@ -171,8 +178,8 @@ FIELDS: dict[str, Hyperparameter] = {
 
 
 WORDS_FIELD = "data"  # takes what a person chooses as a word list
-KEPT_BY_PRESETS = (WORDS_FIELD, "encoding")
-"""What stays where a preset is chosen by hand: which words they are."""
+KEPT_BY_PRESETS = (WORDS_FIELD, "encoding", "level", "min_count")
+"""What stays where a preset is chosen by hand, unless the preset says it: which words they are."""
 
 _TRAINED = ("steps", "batch_size", "optimizer", "lr", "momentum", "weight_decay", "eval_every", "patience", "schedule")
 _SCHEDULED = ("decay_at", "decay_factor", "warmup", "decay_rate")
@@ -186,6 +193,7 @@ def _not_used_by(model: str) -> tuple[str, ...]:
 
 
 NOT_USED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("level", "character"): ("min_count",),
     **{("model", model): _not_used_by(model) for model in KINDS},
     ("optimizer", "adamw"): ("momentum",),
     ("schedule", "constant"): _SCHEDULED,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from tui_mm.config import RunConfig, unused
-from tui_mm.kinds import KINDS
+from tui_mm.kinds import KINDS, size_text
 from tui_mm.sizes import levels_of, parameter_count
 
 _STEP = 320e-6  # seconds: the calls of one step
@@ -109,7 +109,7 @@ def outlook(config: RunConfig, vocab_size: int, train_examples: int, speed: floa
     """What a configuration comes to, in words: its parameters, its time, its steps."""
     steps = f"{config.steps:,} step{'s' if config.steps > 1 else ''} of {config.batch_size or 'all'}"
     return [
-        f"{parameter_count(config, vocab_size):,} parameters",
+        size_text(config.model, parameter_count(config, vocab_size)),
         f"about {clock(expected_seconds(config, vocab_size, train_examples, speed))} on this machine",
         "counted once" if "steps" in unused(config.values()) else steps,
     ]

@@ -77,3 +77,8 @@ KINDS: dict[str, Kind] = {
 def learns_by_counting(model: str) -> bool:
     """False for a model that is not known."""
     return model in KINDS and KINDS[model].counts
+
+
+def size_text(model: str, parameters: int) -> str:
+    """``35,075 parameters``, or ``19,683 cells``: a table of counts learns nothing where it stays empty."""
+    return f"{parameters:,} {'cells' if learns_by_counting(model) else 'parameters'}"

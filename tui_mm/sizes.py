@@ -48,6 +48,6 @@ def check_size(config: RunConfig, vocab_size: int) -> None:
     count = parameter_count(config, vocab_size)
     if not config.counts and count > MAX_PARAMETERS:
         raise ConfigError(
-            f"block-size, embedding, hidden: make {count:,} parameters with {vocab_size:,} characters, more than "
+            f"block-size, embedding, hidden: make {count:,} parameters with {vocab_size:,} {config.level}s, more than "
             f"the {MAX_PARAMETERS:,} allowed; give smaller ones"
         )

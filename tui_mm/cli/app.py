@@ -35,6 +35,9 @@ _COMMANDS = {
     "sample": "tui_mm.cli.sample:sample_command",
     "eval": "tui_mm.cli.sample:eval_command",
     "runs": "tui_mm.cli.runs:runs_group",
+    "compare": "tui_mm.cli.compare:compare_command",
+    "experiment": "tui_mm.cli.experiment:experiment_command",
+    "experiments": "tui_mm.cli.experiments:experiments_group",
     "resume": "tui_mm.cli.train:resume_command",
     "data": "tui_mm.cli.data:data_group",
 }

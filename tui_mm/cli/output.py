@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from data.levels import CHARACTER, Level
 from tui_mm.text import printable
 
 
@@ -32,6 +33,12 @@ def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] | None = No
     widths = [max(_width(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
         say("  ".join(cell + " " * (w - _width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip())
+
+
+def print_samples(samples: Sequence[tuple[str, str | None]], level: Level, indent: str = "") -> None:
+    """What a model drew, each marked new or by the split that it stands in; sentences have the mark before them."""
+    marked = [(text, f"in {seen}" if seen else "new") for text, seen in samples]
+    print_table([(indent + text, mark) if level == CHARACTER else (indent + mark, text) for text, mark in marked])
 
 
 def _width(text: str) -> int:

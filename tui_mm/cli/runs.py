@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from data.levels import CHARACTER, LEVELS
 from tui_mm.cli.help import PagedCommand, PagedGroup
 from tui_mm.cli.options import home_option, json_option
 from tui_mm.cli.output import print_json, print_table, say
+from tui_mm.kinds import size_text
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.listing import list_runs
 from tui_mm.runs.run import Run, all_runs, find_run, rename_run
@@ -81,14 +83,16 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
     with run.store() as store:
         events = store.events()
     data, model, losses = summary["data"], summary["model"], summary["losses"]
+    rows = LEVELS[data.get("level", CHARACTER.name)].rows
+    size = size_text(model["kind"], model["parameters"])
     print_table(
         [
             ("run", run.id + (f" ({summary['name']})" if summary["name"] else "")),
             ("status", summary["status"]),
             ("folder", str(run.folder)),
-            ("data", f"{data['name']}: {data['words']:,} words, {data['distinct']:,} distinct, from {data['source']}"),
+            ("data", f"{data['name']}: {data['words']:,} {rows}, {data['distinct']:,} distinct, from {data['source']}"),
             ("examples", ", ".join(f"{count:,} {name}" for name, count in data["examples"].items())),
-            ("model", f"{model['kind']}, {model['parameters']:,} parameters, block size {model['block_size']}"),
+            ("model", f"{model['kind']}, {size}, block size {model['block_size']}"),
             ("device", f"{summary['device']}, threads {summary['threads']}"),
             (
                 "steps",

@@ -6,14 +6,17 @@ from typing import Any
 
 import click
 
+from data.levels import CHARACTER
 from data.lookup import WordIndex
+from data.tokens import UNKNOWN
+from data.word_vocabulary import WordVocabulary
 from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import home_option, json_option
-from tui_mm.cli.output import print_json, print_table, say
+from tui_mm.cli.output import print_json, print_samples, say
 from tui_mm.config import LECTURE_SEED
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Which, find_run
-from tui_mm.text import nats
+from tui_mm.text import nats, perplexity, printable
 
 MAX_SAMPLES = 1_000_000
 
@@ -36,26 +39,29 @@ def checkpoint_option(command: Any) -> Any:
         ("makemore-tui sample last", "twenty names from the newest run"),
         ("makemore-tui sample last -n 5 --prefix em --seed 7", "five that begin with em, the same every time"),
         ("makemore-tui sample last --temperature 0.5 --top-k 5", "more usual ones"),
+        ('makemore-tui sample last --prefix "the old"', "of a run at word level: sentences"),
     ),
 )
 @click.argument("reference", metavar="RUN")
 @click.option("-n", "--count", type=click.IntRange(1, MAX_SAMPLES), default=20, show_default=True, help="How many.")
-@click.option("--prefix", default="", metavar="TEXT", help="What every name begins with.")
+@click.option("--prefix", default="", metavar="TEXT", help="What every name (or sentence) begins with.")
 @click.option(
     "--temperature",
     type=float,
     default=1.0,
     show_default=True,
     metavar="X",
-    help="Below 1 more usual, above 1 more daring; 0 always takes the likeliest character.",
+    help="Below 1 more usual, above 1 more daring; 0 always takes the likeliest.",
 )
-@click.option("--top-k", type=int, default=0, metavar="N", help="Only the N likeliest characters; 0 takes all.")
+@click.option(
+    "--top-k", type=int, default=0, metavar="N", help="Only the N likeliest characters (or words); 0 takes all."
+)
 @click.option(
     "--top-p",
     type=float,
     default=1.0,
     metavar="X",
-    help="Only the likeliest characters that together reach this probability; 1 takes all.",
+    help="Only the likeliest that together reach this probability; 1 takes all.",
 )
 @click.option(
     "--seed",
@@ -65,7 +71,14 @@ def checkpoint_option(command: Any) -> Any:
     metavar="N",
     help="The same seed gives the same names on every machine.",
 )
-@click.option("--max-length", type=int, default=200, show_default=True, metavar="N", help="Cut a name after so many.")
+@click.option(
+    "--max-length",
+    type=int,
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Cut a name after so many characters (or words).",
+)
 @checkpoint_option
 @home_option
 @json_option
@@ -82,7 +95,7 @@ def sample_command(
     home: Home,
     as_json: bool,
 ) -> int:
-    """Draw names from a run: new ones, or such as stand in its words."""
+    """Draw names from a run (or sentences): new ones, or such as stand in its words."""
     run = find_run(home, reference)
     import torch
 
@@ -92,9 +105,11 @@ def sample_command(
     config = SamplingConfig(temperature, top_k, top_p, max_length)
     trained = load_model(run, checkpoint)
     start = trained.vocabulary.encode(prefix)
+    if isinstance(trained.vocabulary, WordVocabulary) and (missing := trained.vocabulary.unknown_in(prefix)):
+        say(f"{printable(', '.join(missing))}: not in this model's vocabulary, so taken as {UNKNOWN}", err=True)
     torch.set_num_threads(1)
     names = sample(trained.model, count, generator=torch.Generator().manual_seed(seed), prefix=start, config=config)
-    index = WordIndex(run.splits())
+    index, level = WordIndex(run.splits()), trained.vocabulary.level
     rows = [(trained.vocabulary.decode(name.tokens), name) for name in names]
     if as_json:
         print_json(
@@ -113,12 +128,8 @@ def sample_command(
             }
         )
         return 0
-    print_table(
-        [
-            (text + ("" if name.ended else "..."), f"in {seen}" if (seen := index.find(text)) else "new")
-            for text, name in rows
-        ]
-    )
+    cut = "..." if level == CHARACTER else " ..."
+    print_samples([(text + ("" if name.ended else cut), index.find(text)) for text, name in rows], level)
     return 0
 
 
@@ -154,9 +165,9 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     from tui_mm.worker.loading import load_model
 
     trained = load_model(run, checkpoint)
-    chosen = run.splits().named(split)
+    chosen, level = run.splits().named(split), trained.vocabulary.level
     if not chosen.examples:
-        raise RunError(f"--split: run {run.id} has no {split} words; give one of those it was split into")
+        raise RunError(f"--split: run {run.id} has no {split} {level.rows}; give one of those it was split into")
     config = trained.config
     torch.set_num_threads(choose_threads(config.threads, config.batch_size, trained.model.parameter_count()))
     loss = mean_loss(trained.model, Rows(chosen, trained.model, torch.device("cpu")))
@@ -176,7 +187,8 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     if as_json:
         print_json(document)
         return 0
-    say(f"{split} loss {nats(loss)} over {chosen.examples:,} examples (run {run.id}, step {trained.step:,})")
+    said = f"{split} loss {nats(loss)}{perplexity(loss, level)}"
+    say(f"{said} over {chosen.examples:,} examples (run {run.id}, step {trained.step:,})")
     if tested is not None:
         often = "once" if tested == 1 else f"{tested} times"
         more = "" if tested == 1 else "; a model chosen by its test loss has no test loss any more"

@@ -10,14 +10,13 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from data.catalog import load
 from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import config_from, config_options, home_option, json_option
 from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal_width, use_color
 from tui_mm.cli.progress import make_display
 from tui_mm.runs.home import Home
 from tui_mm.training.events import StepBlock
-from tui_mm.words import split_for
+from tui_mm.words import load_words, split_for
 
 
 @click.command(
@@ -42,7 +41,7 @@ def sweep_command(home: Home, low: float, high: float, points: int, as_json: boo
     fall; steepest, where it falls fastest; minimum, a tenth of the rate with the least loss.
     """
     config = config_from(keywords)
-    corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
+    corpus = load_words(config, home.datasets)
     from tui_mm.training.lr_range import lecture_exponents, lr_range_test
     from tui_mm.training.setup import build_trainer
     from tui_mm.training.suggestions import smooth, suggest

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from data.bigrams import BigramCounts
-from data.catalog import load
+from data.levels import CHARACTER, Level
 from data.lookup import WordIndex
 from data.splits import Splits
+from data.tokens import tokenize
 from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import config_from, config_options, home_option, json_option
-from tui_mm.cli.output import ascii_only, print_json, print_table, say, terminal_width, use_color
+from tui_mm.cli.output import ascii_only, print_json, print_samples, say, terminal_width, use_color
 from tui_mm.cli.progress import make_display
 from tui_mm.config import RunConfig
+from tui_mm.kinds import size_text
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run, create_run, find_run
 from tui_mm.runs.series import LossSeries
 from tui_mm.runs.summary import summarize
 from tui_mm.signals import stop_on_signals
-from tui_mm.text import nats, printable
-from tui_mm.words import data_facts, model_facts, split_for
+from tui_mm.text import nats, perplexity, printable
+from tui_mm.words import data_facts, load_words, model_facts, split_for
 
 if TYPE_CHECKING:
     from tui_mm.training.trainer import Trainer
@@ -40,6 +43,7 @@ EXIT_DIVERGED = 1
         ("makemore-tui train --data words.txt --steps 5000", "your own list, one word a line"),
         ("makemore-tui train --preset lecture --data lecture-names", "the lecture's run"),
         ("makemore-tui train --preset five-words", "overfit five words"),
+        ("makemore-tui train --preset bengio --data book.txt", "words of a plain text, as in Bengio et al. 2003"),
         ("cat words.txt | makemore-tui train --data - --json", "for another program"),
     ),
 )
@@ -57,7 +61,7 @@ def train_command(home: Home, name: str | None, as_json: bool, **keywords: Any) 
 
 def train(config: RunConfig, home: Home, name: str | None = None, *, as_json: bool = False) -> int:
     """A new run, trained in the foreground; the exit code."""
-    corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
+    corpus = load_words(config, home.datasets)
     from tui_mm.training.setup import build_trainer
 
     splits = split_for(config, corpus)
@@ -131,11 +135,13 @@ def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
 def _introduce(run: Run, trainer: Trainer, splits: Splits, *, err: bool) -> None:
     import torch
 
-    c = trainer.config
+    c, level = trainer.config, splits.corpus.level
+    unknown = "" if level == CHARACTER else " and the unknown word"
     examples = " / ".join(f"{split.examples:,} {name}" for name, split in splits if split.examples)
+    size = len(splits.vocabulary)
     say(
-        f"{printable(splits.corpus.name)}: {len(splits.corpus):,} words, {len(splits.vocabulary)} characters with the "
-        f"end of a word, {examples} examples",
+        f"{printable(splits.corpus.name)}: {len(splits.corpus):,} {level.rows}, {size:,} {level.units} with "
+        f"the end of a {level.row}{unknown}, {examples} examples",
         err=err,
     )
     threads = torch.get_num_threads()
@@ -143,7 +149,7 @@ def _introduce(run: Run, trainer: Trainer, splits: Splits, *, err: bool) -> None
     how = f"{c.steps:,} steps of {c.batch_size or 'all'}, {c.optimizer}, lr {c.lr:g} {c.schedule}"
     if c.counts:
         how = "counted once"
-    say(f"{c.model}: {trainer.model.parameter_count():,} parameters on {where}; {how}", err=err)
+    say(f"{c.model}: {size_text(c.model, trainer.model.parameter_count())} on {where}; {how}", err=err)
     say(f"run {run.id}", err=err)
 
 
@@ -154,7 +160,10 @@ def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
         return
     size = len(splits.vocabulary)
     counts = BigramCounts.of(splits.train.tokens, size)
-    bigram = counts.loss(1, BigramCounts.of(splits.dev.tokens, size) if splits.dev.examples else None)
+    on = BigramCounts.of(splits.dev.tokens, size) if splits.dev.examples else None
+    counted = [("bigram counts", counts.loss(1, on))]
+    if splits.corpus.level != CHARACTER:  # with 1 added to so many pairs, bigram counts of words are easily beaten
+        counted.append(("unigram counts", counts.unigram_loss(1, on)))
     with run.store() as store:
         series = LossSeries(store.losses())
         dev = [(e.step, e.dev) for e in store.evaluations() if e.dev is not None]
@@ -163,22 +172,33 @@ def _report(run: Run, splits: Splits, *, as_json: bool) -> None:
         from tui_mm.dashboard.charts.look import Colors, Look
         from tui_mm.dashboard.charts.loss import loss_curve
 
-        baselines = [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
+        baselines = [(f"uniform ln {size}", math.log(size)), *counted]
         look = Look(terminal_width(), colors=Colors() if use_color() else None, ascii_only=ascii_only())
         say(loss_curve(series, dev, baselines, look))
     found = summary["losses"]
-    parts = [f"{name} {nats(found[name])}" for name in ("train", "dev") if found[name] is not None]
+    level = splits.corpus.level
+    taken = [(name, found[name]) for name in ("train", "dev") if found[name] is not None]
+    parts = [f"{name} {nats(loss)}{perplexity(loss, level)}" for name, loss in taken]
     if found["best_dev"] is not None and found["best_step"] != summary["steps"]:
         parts.append(f"best dev {nats(found['best_dev'])} at step {found['best_step']:,}")
-    say(f"loss: {', '.join([*parts, f'bigram counts {bigram:.4f}', f'uniform {math.log(size):.4f}'])}")
+    parts += [f"{name} {loss:.4f}" for name, loss in (*counted, ("uniform", math.log(size)))]
+    say(f"loss: {', '.join(parts)}")
     rate = summary["steps_per_second"]
     speed = f" at {rate:,.0f} steps/s" if rate and summary["steps"] > 1 else ""
     say(f"{summary['steps']:,} steps{speed}, {summary['seconds']:.1f} s with evaluations")
     if samples:
         say("samples:")
-        print_table([(f"  {s.text}", f"in {s.seen_in}" if s.seen_in else "new") for s in samples])
+        print_samples([(s.text, s.seen_in) for s in samples], level, "  ")
         best = " --checkpoint best" if _has_overfitted(found) else ""
-        say(f"more: makemore-tui sample {run.id} --prefix {printable(samples[0].text[:2]) or 'a'}{best}")
+        say(f"more: makemore-tui sample {run.id} --prefix {_beginning(samples[0].text, level)}{best}")
+
+
+def _beginning(text: str, level: Level) -> str:
+    """Of a sample, to be tried as a prefix: two letters, or a word; as a shell takes it where it is a word."""
+    if level == CHARACTER:
+        return printable(text[:2]) or "a"
+    word = next((token for token in tokenize(text) if token[0].isalnum()), "a")
+    return shlex.quote(printable(word))
 
 
 def _has_overfitted(losses: dict[str, Any]) -> bool:

@@ -53,9 +53,9 @@ class DashboardApp(PanelHost):
         _key("t", "train", "train", "Start the training, or go on with it", show=True),
         _key("space", "pause", "pause", "Pause the training, or let it go on", show=True),
         _key("l", "sweep", "sweep", "Try a thousand learning rates; leaves a training be", show=True),
-        _key("s", "sample", "sample", "Type the beginning of a name", show=True),
+        _key("s", "sample", "sample", "Type the beginning of a name, or of a sentence", show=True),
         _key("e", "setup", "edit", "Every hyperparameter, presets, and the word list", show=True),
-        _key("r", "runs", "runs", "All runs: open, overlay, rename, delete", show=True),
+        _key("r", "runs", "runs", "All runs: open, overlay, compare, rename, delete", show=True),
         _key("n", "step(1)", "one step", "Train one step, then pause"),
         _key("N", "step(100)", "100 steps", "Train a hundred steps, then pause"),
         _key("x", "stop", "stop", "Stop the training and keep a checkpoint; t goes on from it"),
@@ -63,6 +63,7 @@ class DashboardApp(PanelHost):
         _key("v", "evaluate", "evaluate", "The loss over the whole dev split, now"),
         _key("c", "checkpoint", "checkpoint", "Keep a checkpoint now"),
         _key("o", "words", "open words", "Choose another word list"),
+        _key("C", "compare", "compare runs", "This run and those laid over its chart, side by side"),
         _key("z", "zoom", "one panel", "This panel alone, or all again"),
         *(
             Binding(
@@ -132,7 +133,8 @@ class DashboardApp(PanelHost):
         source = message.opened.config.data
         if os.path.isfile(source):  # noqa: PTH113, a string that may be no path
             self.state.settings.remember_words(os.path.abspath(source))  # noqa: PTH100
-        self.state.note(f"{len(message.opened.words.splits.corpus):,} words read; torch is loading")
+        corpus = message.opened.words.splits.corpus
+        self.state.note(f"{len(corpus):,} {corpus.level.rows} read; torch is loading")
         self._poll()
         self.show_all()
         self.call_after_refresh(self.furnish_all)
@@ -217,6 +219,9 @@ class DashboardApp(PanelHost):
         self._due = True
 
     def show_all(self) -> None:
+        if self.is_covered:  # Textual would send the screen above anew, wherever something changes under it
+            self._due = True
+            return
         self._show_lines()
         for panel in self.main.query(Panel):
             self._show(panel)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
 from textual.screen import Screen
@@ -12,9 +13,14 @@ from textual.screen import Screen
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.screens.quit import Choice, QuitScreen
+from tui_mm.runs.differences import LEAST_COMPARED, MOST_COMPARED
 from tui_mm.runs.home import RunError
 from tui_mm.text import printable
 from tui_mm.worker import protocol as ask
+
+if TYPE_CHECKING:
+    from tui_mm.experiments.kept import KeptExperiment
+    from tui_mm.experiments.starting import Process
 
 
 class DialogHost(RunHost):
@@ -26,9 +32,15 @@ class DialogHost(RunHost):
 
     def action_help(self) -> None:
         from tui_mm.dashboard.panels.every import ALL_PANELS
+        from tui_mm.dashboard.screens.compare import CompareScreen
         from tui_mm.dashboard.screens.help import HelpScreen, help_sections
+        from tui_mm.dashboard.screens.runs import RunsScreen, RunsTable
 
-        self.push_screen(HelpScreen(help_sections(self.BINDINGS, ALL_PANELS)))
+        screens = [
+            ("Runs (r first)", [*RunsTable.BINDINGS, *RunsScreen.BINDINGS]),
+            ("Compare (C first, or c in the runs)", CompareScreen.BINDINGS),
+        ]
+        self.push_screen(HelpScreen(help_sections(self.BINDINGS, ALL_PANELS, screens)))
 
     def action_rate(self) -> None:
         from tui_mm.dashboard.screens.rate import RateScreen
@@ -47,6 +59,7 @@ class DialogHost(RunHost):
             datasets=self.home.datasets,
             recent=self.state.settings.recent,
             encoding=self.state.config.encoding,
+            level=self.state.config.level,
             ascii_only=self.state.ascii_only,
         )
         self.push_screen(screen, chosen)
@@ -89,6 +102,8 @@ class DialogHost(RunHost):
         def answered(answer: RunsAnswer | None) -> None:
             if answer is None:
                 return
+            if answer.compare:
+                self.compare(answer.compare)
             for line in overlay(self.state, self.home, answer.overlays):
                 self.notify(line, severity="error", markup=False)
             if answer.open is not None and answer.open != self._run_id:
@@ -98,13 +113,83 @@ class DialogHost(RunHost):
         ids = tuple(o.follower.run.id for o in self.state.overlays)
         self.push_screen(RunsScreen(self.home, self._run_id, ids, ascii_only=self.state.ascii_only), answered)
 
+    def action_compare(self) -> None:
+        """The run that is open beside those laid over its chart, or the list of runs to mark some of."""
+        own = self.state.follower
+        idents = [o.follower.run.id for o in self.state.overlays]
+        if own is not None and (own.steps or self.state.is_training) and own.run.id not in idents:
+            idents.append(own.run.id)
+        if LEAST_COMPARED <= len(idents) <= MOST_COMPARED:
+            self.compare(idents)
+        else:
+            self.action_runs()
+            self.notify(f"mark {LEAST_COMPARED} to {MOST_COMPARED} runs with space; c puts them side by side")
+
+    def compare(self, idents: Sequence[str]) -> None:
+        """Put runs side by side, by their ids."""
+        from tui_mm.dashboard.screens.compare import CompareScreen
+
+        screen = CompareScreen(self.state, self.home, idents, self._ask_models)
+
+        def answered(others: bool | None) -> None:
+            if others:
+                self.action_runs()
+            else:
+                self.show_all()
+
+        self.push_screen(screen, answered)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether a screen stands over the panels that leaves nothing of them to be seen."""
+        return any(getattr(screen, "COVERS_ALL", False) for screen in self.screen_stack)
+
+    def _ask_models(
+        self,
+        question: ask.Compare,
+        take: Callable[[dict[str, Any]], None],
+        refused: Callable[[str], None],
+        is_new: bool,
+    ) -> bool:
+        if is_new or self.state.status != "running":  # else another run may have got further than this one
+            self.ask_anew("compare")
+        return self.ask_for("compare", question, take, refused)
+
+    # -- experiments
+
+    def action_experiment(self, name: str) -> None:
+        """Run an exercise of the lectures on the words that are shown, in a process of its own, and look at it."""
+        from tui_mm.experiments.starting import start_experiment
+
+        words = None if self.client is None else self.client.run.folder / "words.txt"
+        try:
+            kept, process = start_experiment(self.home, self.state.config, name, words)
+        except RunError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self._show_experiment(kept, process)
+
+    def action_experiments(self) -> None:
+        from tui_mm.dashboard.screens.experiments import ExperimentsScreen
+
+        screen = ExperimentsScreen(self.home, ascii_only=self.state.ascii_only)
+        self.push_screen(screen, lambda kept: self._show_experiment(kept) if kept is not None else None)
+
+    def _show_experiment(self, kept: KeptExperiment, process: Process | None = None) -> None:
+        from tui_mm.dashboard.screens.experiment import ExperimentScreen
+
+        state = self.state
+        self.push_screen(ExperimentScreen(kept, process, ascii_only=state.ascii_only, color=state.color))
+
     @property
     def _run_id(self) -> str | None:
         return None if self.client is None else self.client.run.id
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Textual's themes and screenshot, and every action of ours and of the panel in focus: help and quit are
-        among these, and one panel alone is our z."""
+        among these, and one panel alone is our z. Then the lectures' exercises."""
+        from tui_mm.experiments.catalog import EXPERIMENTS
+
         yield from (c for c in super().get_system_commands(screen) if c.title in ("Theme", "Screenshot"))
         listed = set()
         for _, binding, enabled, tooltip in list(screen.active_bindings.values()):
@@ -112,6 +197,11 @@ class DialogHost(RunHost):
             if enabled and binding.id and tooltip and title not in listed:
                 listed.add(title)
                 yield SystemCommand(title, tooltip, lambda action=binding.action: self.run_action(action))
+        for experiment in EXPERIMENTS.values():
+            yield SystemCommand(
+                f"Experiment: {experiment.title}", experiment.asks, partial(self.action_experiment, experiment.name)
+            )
+        yield SystemCommand("Experiments kept", "Those that were run, and what they found", self.action_experiments)
 
     # -- leaving
 

@@ -247,18 +247,20 @@ class RunHost(App[str]):
 
     def ask_for(
         self, what: str, command: ask.Command, take: Callable[[dict[str, Any]], None], refused: Callable[[str], None]
-    ) -> None:
-        """Ask the worker on behalf of a panel, unless nothing can have changed or it is too soon."""
+    ) -> bool:
+        """Ask the worker on behalf of a panel, unless nothing can have changed or it is too soon; whether it was
+        asked."""
         pace = self._paces.setdefault(what, _Pace(what))
         follower = self.state.follower
         if self.client is None or follower is None:
-            return
+            return False
         now = (follower.steps, command)
         if now == pace.asked or (time.monotonic() < pace.due and self.state.status == "running"):
-            return
+            return False
         pace.asked, pace.due = now, math.inf
         question: WorkType[None] = partial(self._ask, pace, command, take, refused)
         self.run_worker(question, group=f"ask {what}", exclusive=True)
+        return True
 
     def ask_anew(self, what: str) -> None:
         """A person has changed what a panel asks for: the next ``ask_for`` is not held back."""

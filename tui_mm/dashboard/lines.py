@@ -7,6 +7,7 @@ import math
 from rich.cells import cell_len, set_cell_size
 
 from tui_mm.dashboard.state import ViewState
+from tui_mm.kinds import size_text
 from tui_mm.text import nats, printable
 
 _MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
@@ -23,10 +24,10 @@ def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     follower = state.follower
     parts = ["makemore-tui"]
     if state.words is not None:
-        dot = "-" if ascii_only else "·"
-        parts.append(f"{_short(printable(state.words.corpus.name), 32)} {dot} {len(state.words.splits.corpus):,} words")
+        dot, corpus = "-" if ascii_only else "·", state.words.splits.corpus
+        parts.append(f"{_short(printable(corpus.name), 32)} {dot} {len(corpus):,} {corpus.level.rows}")
     if state.parameters is not None:
-        parts.append(f"{state.config.model} {state.parameters:,} parameters")
+        parts.append(f"{state.config.model} {size_text(state.config.model, state.parameters)}")
     if follower is not None and follower.meta.get("device"):
         parts.append(str(follower.meta["device"]))
     marks = _ASCII_MARKS if ascii_only else _MARKS
@@ -62,7 +63,8 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
         parts.append(f"{_clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
     if follower.lr:
         parts.append(f"lr {f'{follower.lr:.3g}':<8}")
-    parts.append(f"loss {nats(follower.recent_loss)}")
+    if not state.config.counts:
+        parts.append(f"loss {nats(follower.recent_loss)}")
     last = follower.evaluations[-1] if follower.evaluations else None
     if last is not None and last.dev is not None:
         parts.append(f"dev {nats(last.dev)}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.catalog import load
 from data.corpus import Corpus, CorpusError
 from tui_mm.config import ConfigError, RunConfig
 from tui_mm.dashboard.state import Words
@@ -15,7 +14,7 @@ from tui_mm.runs.drafts import begin_draft, discard_drafts, is_draft
 from tui_mm.runs.follow import RunFollower
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, find_run
-from tui_mm.words import DATA_FIELDS, data_facts, model_facts, split_for
+from tui_mm.words import DATA_FIELDS, data_facts, load_words, model_facts, split_for
 from tui_mm.worker.client import WorkerClient
 
 REFUSALS = (CorpusError, ConfigError, RunError)
@@ -36,7 +35,7 @@ def begin(config: RunConfig, home: Home, before: Opened | None = None) -> Opened
     if before is not None and same_words(before.config, config):
         words = before.words
     else:
-        corpus = load(config.data, cache=home.datasets, encoding=config.encoding)
+        corpus = load_words(config, home.datasets)
         words = _words(config, corpus)
     facts = {
         "data": data_facts(config, words.splits, words.statistics.distinct),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from data.levels import LEVELS, Level
 from tui_mm.config import RunConfig
 from tui_mm.settings import Settings
 
@@ -53,7 +54,11 @@ class Words:
         size = len(self.splits.vocabulary)
         found = self.statistics.dev_bigram_loss
         bigram = self.statistics.smoothed_bigram_loss if found is None else found
-        return [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
+        lines = [(f"uniform ln {size}", math.log(size)), ("bigram counts", bigram)]
+        if self.statistics.level == "word":  # with 1 added to so many pairs, bigram counts of words are easily beaten
+            found = self.statistics.dev_unigram_loss
+            lines.append(("unigram counts", self.statistics.unigram_entropy if found is None else found))
+        return lines
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,11 @@ class ViewState:
     samples_fault: str = ""  # why there is none
     inspections: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last answers to Inspect, by kind
     notes: list[tuple[float, str]] = field(default_factory=list)  # what the dashboard has to say: (time, line)
+
+    @property
+    def level(self) -> Level:
+        """Of the words that are there, or of those that are to come."""
+        return LEVELS[self.config.level] if self.words is None else self.words.splits.corpus.level
 
     @property
     def status(self) -> str:

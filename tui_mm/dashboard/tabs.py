@@ -40,10 +40,13 @@ def arrangement(width: int, height: int) -> Arrangement:
     return "usual" if width >= _USUAL_WIDTH and height >= _USUAL_HEIGHT else "single"
 
 
-def border_title(tabs: Sequence[Tab], current: str, room: int, *, ascii_only: bool = False) -> Content:
+def border_title(
+    tabs: Sequence[Tab], current: str, room: int, *, ascii_only: bool = False, action: str = "app.panel"
+) -> Content:
     """The panels that share a place, the one that is shown in reverse, the others to be clicked on.
 
-    Where the titles do not fit in ``room`` cells, the others are their numbers alone.
+    Where the titles do not fit in ``room`` cells, the others are their numbers alone. ``action``: what a click does,
+    with the name.
     """
     rule = " | " if ascii_only else " │ "
     texts = [f"{number} {title}" for number, _, title in tabs]
@@ -54,9 +57,6 @@ def border_title(tabs: Sequence[Tab], current: str, room: int, *, ascii_only: bo
         if parts:
             parts.append(Content(rule))
         is_current = name == current and len(tabs) > 1
-        parts.append(Content.styled(f" {text} " if is_current else text, "reverse" if is_current else _link(name)))
+        style = "reverse" if is_current else f"@click={action}('{name}')"
+        parts.append(Content.styled(f" {text} " if is_current else text, style))
     return Content.assemble(*parts)
-
-
-def _link(name: str) -> str:
-    return f"@click=app.panel('{name}')"

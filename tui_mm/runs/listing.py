@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tui_mm.kinds import learns_by_counting
 from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.row import RunRow
 from tui_mm.runs.run import Run, run_folders
 
-DAMAGED = "damaged"
 _SETTLED_SECONDS = 2.0  # a file's time is coarse: two writes soon after each other may have the same
 _Stamp = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """A run as a list shows it. What was never taken, or is not finite, is None; ``fault`` is "" for a sound run."""
-
-    id: str
-    name: str | None = None
-    status: str = DAMAGED
-    data: str = ""
-    model: str = ""
-    parameters: int | None = None
-    steps: int = 0
-    total_steps: int | None = None
-    train: float | None = None  # at the last evaluation, as is dev
-    dev: float | None = None
-    best_dev: float | None = None
-    started: str = ""  # ISO 8601, UTC
-    seconds: float = 0.0  # of training, evaluations included
-    fault: str = ""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether somebody is training it now."""
-        return self.status in ("running", "paused")
 
 
 class RunList:

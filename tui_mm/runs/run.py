@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from data.corpus import Corpus, CorpusError, read_words
+from data.corpus import WORD_LIST, Corpus, CorpusError, read_words
+from data.levels import WORD
 from data.splits import Splits
+from data.text import SENTENCES
 from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.store import RunStore
@@ -43,6 +45,13 @@ class Run:
     def checkpoint(self, which: Which) -> Path:
         return self.folder / f"{which}.safetensors"
 
+    def beside(self, ident: str) -> Run:
+        """The run of the same home with this whole id, whether it is there or not. Raises RunError for what is no
+        id."""
+        if not _ID.fullmatch(ident):
+            raise RunError(f"{ident!r}: is no run's id; give the eight characters that 'makemore-tui runs' lists")
+        return Run(self.folder.parent / ident)
+
     def config(self) -> RunConfig:
         with self.store() as store:
             kept = store.get("config")
@@ -52,11 +61,12 @@ class Run:
             raise RunError(f"run {self.id}: its configuration cannot be used ({error})") from None
 
     def corpus(self) -> Corpus:
-        """The run's own copy of its words, under the name they were given by."""
+        """The run's own copy of its words, or of its sentences, under the name they were given by."""
         with self.store() as store:
             name = str(store.get("data", {}).get("name", "words"))
+            level = store.get("config", {}).get("level")  # runs of version 0.1 have none
         try:
-            return read_words(self.folder / "words.txt", name)
+            return read_words(self.folder / "words.txt", name, form=SENTENCES if level == WORD.name else WORD_LIST)
         except CorpusError as error:
             raise RunError(f"run {self.id}: its copy of the words cannot be used: {error}") from None
 

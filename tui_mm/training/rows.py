@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from data.splits import Split, Splits
@@ -16,6 +15,7 @@ from data.windows import context_windows, distinct_windows, padded_sequences
 from models.base import IGNORED, LanguageModel, evaluating
 
 _CHUNK_TOKENS = 1 << 14  # of context, evaluated at once: small enough to stay in the cache
+_CHUNK_LOGITS = 1 << 22  # computed at once, where there are thousands of words: 16 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,28 +58,34 @@ class Rows:
             for begin in range(0, len(contexts), size):
                 yield contexts[begin : begin + size].long(), targets[begin : begin + size].long()
             return
+        most = min(_CHUNK_TOKENS, _CHUNK_LOGITS // self.model.vocab_size)
         lengths = (targets != IGNORED).sum(1)
         order = lengths.argsort(stable=True)
         begin = 0
         while begin < len(order):
-            size = max(1, _CHUNK_TOKENS // int(lengths[order[begin]]))
+            size = max(1, most // int(lengths[order[begin]]))
             yield without_padding(*self.take(order[begin : begin + size]))
             begin += size
 
     @property
     def _chunk_rows(self) -> int:
-        return max(1, _CHUNK_TOKENS // max(1, self.model.block_size))
+        return max(1, min(_CHUNK_TOKENS // max(1, self.model.block_size), _CHUNK_LOGITS // self.model.vocab_size))
 
     @cached_property
     def _distinct(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Chunks of distinct contexts with, for each following id, (row in the chunk, id, how often)."""
+        """Distinct contexts with, for each following id, (row among them, id, how often): a part of the split each."""
+        found = distinct_windows(self.split.tokens, self.model.vocab_size, self.model.block_size)
+        return [
+            tuple(torch.from_numpy(a).to(self.device) for a in (w.contexts, w.row, w.target, w.count))  # type: ignore[misc]
+            for w in found
+        ]
+
+    @cached_property
+    def _distinct_chunks(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """The same in chunks to be evaluated at once."""
         chunks = []
         size = self._chunk_rows
-        for windows in distinct_windows(self.split.tokens, self.model.vocab_size, self.model.block_size):
-            contexts, row, target, count = (
-                torch.from_numpy(a).to(self.device)
-                for a in (windows.contexts, windows.row, windows.target, windows.count)
-            )
+        for contexts, row, target, count in self._distinct:
             edges = torch.arange(0, len(contexts) + size, size, device=self.device)
             cuts = torch.searchsorted(row, edges).tolist()
             for k, (begin, end) in enumerate(itertools.pairwise(cuts)):
@@ -90,9 +96,8 @@ class Rows:
     def chunk_losses(self, model: LanguageModel) -> Iterator[tuple[float, int]]:
         """Chunk by chunk: the sum of the losses of its predictions, and how many there are."""
         if model.layout == "window":
-            for contexts, row, target, count in self._distinct:
-                logits = model(contexts.long())
-                losses = F.cross_entropy(logits[row], target, reduction="none")
+            for contexts, row, target, count in self._distinct_chunks:
+                losses = -model.target_log_probabilities(contexts.long(), row, target)
                 # Sums in float64 on the CPU: MPS has none, and a count of 0 times an infinite loss cannot occur.
                 yield float((losses.cpu().double() * count.cpu()).sum()), int(count.sum())
         else:

@@ -27,6 +27,7 @@ from tui_mm.training.schedules import lr_factor
 _BLOCK_SECONDS = 0.03  # a block's length: long against Python's part in it, short for a person's key
 _MAX_BLOCK = 4096  # steps
 _DROPOUT_SEED = 1 << 40  # far from the seeds of weights and samples
+_MOST_EVALUATED = 1 << 38  # multiply-adds of the train split, some twenty seconds; but as many examples as dev has
 _DIVERGING = 1.5  # a block's mean loss beyond so many times the start's is worth a word
 
 
@@ -57,16 +58,31 @@ class Trainer:
         self.seconds = 0.0
         self.initial_loss = math.nan
         self._last_train = math.nan
+        self._initial_dev: float | None = None
+        self._last_dev: float | None = None
         self.best_dev: float | None = None
         self.best_step = 0
         self.generator = generator
+        self._counting = isinstance(model, CountingModel)
+        self._evaluated = dict(rows) | {"train": self._train_rows_evaluated()}
         self._evaluated_at = -1
         self._stale = 0  # evaluations since the best
         self._warned: set[str] = set()
         self._finite = True
         self._block = 1
-        self._counting = isinstance(model, CountingModel)
         self._optimizer = None if self._counting else make_optimizer(config, dict(model.named_parameters()))
+
+    def _train_rows_evaluated(self) -> Rows:
+        """Of a text of millions of words, whose softmax is over thousands, a part of the train split stands for all."""
+        rows, dev = self.rows["train"], self.rows.get("dev")
+        most = 0 if self._counting else _MOST_EVALUATED // max(1, self.model.parameter_count())
+        split = rows.split.head(max(most, dev.split.examples if dev else 0)) if most else rows.split
+        return rows if split is rows.split else Rows(split, self.model, self.device)
+
+    @property
+    def train_examples_evaluated(self) -> int:
+        """Over how many of its examples the train loss is taken."""
+        return self._evaluated["train"].split.examples
 
     @property
     def total_steps(self) -> int:
@@ -88,10 +104,17 @@ class Trainer:
             block = self._count() if self._counting else self._train(self._block_length())
             yield block
             yield from self._warnings(block)
-        if not self._counting and self._last_train > self.initial_loss:
+        if not self._counting and self._has_worsened:
             yield Finished(self.step, "diverged", "the training loss ended above where it started")
         else:
             yield Finished(self.step, "done")
+
+    @property
+    def _has_worsened(self) -> bool:
+        """Whether the losses ended above where they started: on dev, too, where there is one, since a mixture begins
+        with counts that know the train split by heart."""
+        on_dev = self._last_dev is None or self._initial_dev is None or self._last_dev > self._initial_dev
+        return self._last_train > self.initial_loss and on_dev
 
     def set_lr(self, lr: float) -> None:
         """Change the base rate from the next step on; the schedule goes on multiplying it."""
@@ -180,20 +203,20 @@ class Trainer:
         if "dev" in self.rows:
             self.model.adapt(self.rows["dev"].distinct())
         for name in ("train", "dev"):
-            if name not in self.rows:
+            if name not in self._evaluated:
                 continue
             told = time.perf_counter()
-            for done, loss in partial_losses(self.model, self.rows[name]):
+            for done, loss in partial_losses(self.model, self._evaluated[name]):
                 losses[name] = loss
                 if time.perf_counter() - told > _BLOCK_SECONDS:
-                    yield Evaluating(self.step, name, done, self.rows[name].split.examples)
+                    yield Evaluating(self.step, name, done, self._evaluated[name].split.examples)
                     told = time.perf_counter()
         self.seconds += time.perf_counter() - started
         self._evaluated_at = self.step
-        self._last_train = losses["train"]
+        self._last_train, self._last_dev = losses["train"], losses.get("dev")
         dev = losses.get("dev")
         if self.step == 0:
-            self.initial_loss = losses["train"]
+            self.initial_loss, self._initial_dev = losses["train"], losses.get("dev")
         if not self._counting and not all(map(math.isfinite, losses.values())):
             self._finite = False
         is_best = dev is not None and dev < (math.inf if self.best_dev is None else self.best_dev)
@@ -203,18 +226,22 @@ class Trainer:
             self._stale += 1
         yield Evaluation(self.step, losses["train"], dev, is_best, self.seconds)
 
+    @property
+    def _expected(self) -> float:
+        """The loss that a network begins with, at least that of guessing: a mixture's is of more than its network."""
+        return max(self.initial_loss, math.log(self.model.vocab_size))
+
     def _warnings(self, block: StepBlock) -> Iterator[Warned]:
         mean = float(block.losses.mean())
         if not self._finite and not self._counting:
             bad = block.first_step + int(np.flatnonzero(~np.isfinite(block.losses))[0])
             yield Warned(bad, "not finite", f"the loss is {block.losses[bad - block.first_step]} at step {bad:,}")
-        elif mean > _DIVERGING * self.initial_loss and "diverging" not in self._warned:
+        elif mean > _DIVERGING * self._expected and "diverging" not in self._warned:
             self._warned.add("diverging")
             yield Warned(
                 self.step,
                 "diverging",
-                f"the loss, {mean:.4g}, is far above its start, {self.initial_loss:.4g}: "
-                f"lr {block.lr:g} may be too high",
+                f"the loss, {mean:.4g}, is far above its start, {self._expected:.4g}: lr {block.lr:g} may be too high",
             )
 
     # -- state
@@ -236,6 +263,8 @@ class Trainer:
             "evaluated_at": self._evaluated_at,
             "stale": self._stale,
             "last_train": self._last_train,
+            "initial_dev": self._initial_dev,
+            "last_dev": self._last_dev,
             "warned": sorted(self._warned),
         }
         return TrainerState(arrays, values)
@@ -256,6 +285,7 @@ class Trainer:
         self.train_seconds, self.seconds = v["train_seconds"], v["seconds"]
         self.initial_loss, self.best_dev, self.best_step = v["initial_loss"], v["best_dev"], v["best_step"]
         self._evaluated_at, self._stale, self._last_train = v["evaluated_at"], v["stale"], v["last_train"]
+        self._initial_dev, self._last_dev = v.get("initial_dev"), v.get("last_dev")  # not kept by version 0.1
         self._warned = set(v["warned"])
         self._finite = True
 

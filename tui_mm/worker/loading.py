@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from data.splits import Splits
-from data.vocabulary import Vocabulary
+from data.word_vocabulary import AnyVocabulary, vocabulary_from
 from models.base import LanguageModel
 from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.runs.checkpoints import load_checkpoint
@@ -22,7 +22,7 @@ class TrainedModel:
     """A model as a checkpoint has it, on the CPU."""
 
     model: LanguageModel
-    vocabulary: Vocabulary
+    vocabulary: AnyVocabulary
     config: RunConfig
     step: int
 
@@ -33,7 +33,7 @@ def load_model(run: Run, which: Which = "last") -> TrainedModel:
     kept = load_checkpoint(path)
     try:
         config = validate(kept.values["config"])
-        vocabulary = Vocabulary(kept.values["vocabulary"])
+        vocabulary = vocabulary_from(kept.values["vocabulary"])
         model = build_model(config, len(vocabulary), torch.Generator())
         weights = {
             name.removeprefix("model."): torch.from_numpy(array)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import asdict, fields
@@ -62,6 +62,24 @@ class Sample(Command, frozen=True):
     max_length: int = 100
 
 
+class Compare(Command, frozen=True):
+    """What follows a prefix, and names from one seed, of several runs of the same home, by their whole ids.
+
+    The run that is asked answers with its model as it is now (with its checkpoint, if it diverged), the others with
+    their checkpoints: ``last`` or ``best``, and with ``best`` all of them do. likeliest: of how many next characters
+    the probabilities are told
+    """
+
+    kind: ClassVar[str] = "compare"
+    runs: tuple[str, ...] = ()
+    prefix: str = ""
+    count: int = 10
+    likeliest: int = 8
+    seed: int = 0
+    checkpoint: Literal["last", "best"] = "last"
+    max_length: int = 100
+
+
 class Evaluate(Command, frozen=True):
     """The loss over a whole split, now."""
 
@@ -102,7 +120,8 @@ class Configure(Command, frozen=True):
 
 
 COMMANDS: dict[str, type[Command]] = {
-    c.kind: c for c in (Start, Pause, Step, Stop, SetLr, Sample, Evaluate, Sweep, Checkpoint, Inspect, Configure)
+    c.kind: c
+    for c in (Start, Pause, Step, Stop, SetLr, Sample, Compare, Evaluate, Sweep, Checkpoint, Inspect, Configure)
 }
 
 

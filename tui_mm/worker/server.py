@@ -23,13 +23,16 @@ from data.lookup import WordIndex
 from data.vocabulary import VocabularyError
 from models.sampling import SamplingConfig, SamplingError, next_distribution, sample
 from tui_mm.config import ConfigError
+from tui_mm.runs.differences import LEAST_COMPARED, MOST_COMPARED
 from tui_mm.runs.home import RunError
 from tui_mm.training.devices import DeviceError
 from tui_mm.training.lr_range import SweepBlock, lecture_exponents, lr_range_test
 from tui_mm.training.rows import mean_loss
-from tui_mm.training.setup import build_model
+from tui_mm.training.setup import build_model, prepare
 from tui_mm.training.trainer import Trainer
 from tui_mm.worker import protocol as ask
+from tui_mm.worker.comparison import Comparer, Live, Question
+from tui_mm.worker.loading import TrainedModel
 from tui_mm.worker.session import TrainingSession
 
 MAX_SAMPLES = 1000
@@ -81,6 +84,7 @@ class Server:
         self._seen = -1
         self._sweep: _RunningSweep | None = None
         self._index: WordIndex | None = None
+        self._comparer = Comparer()
         self._outdated: list[int] = []  # commands to be deleted at the next tidying
         self._tidied = time.monotonic()
 
@@ -181,6 +185,7 @@ class Server:
             ask.Stop: self._stop,
             ask.SetLr: self._set_lr,
             ask.Sample: self._sample,
+            ask.Compare: self._compare,
             ask.Evaluate: self._evaluate,
             ask.Checkpoint: lambda _: self._checkpoint(),
             ask.Inspect: lambda command: self._session.inspector.answer(self._trainer, command),
@@ -272,13 +277,35 @@ class Server:
         names = sample(model, command.count, generator=generator, prefix=prefix, config=config)
         history = torch.tensor([prefix], dtype=torch.int64).view(1, len(prefix))
         following = next_distribution(model, history)[0]
-        self._index = self._index or WordIndex(self._session.splits)
         texts = [vocabulary.decode(name.tokens) for name in names]
         return {
             "step": self._trainer.step,
-            "names": [{"text": text, "seen_in": self._index.find(text)} for text in texts],
+            "names": [{"text": text, "seen_in": self._words.find(text)} for text in texts],
             "next": following.tolist(),
         }
+
+    @property
+    def _words(self) -> WordIndex:
+        self._index = self._index or WordIndex(self._session.splits)
+        return self._index
+
+    def _compare(self, command: ask.Compare) -> dict[str, Any]:
+        if not LEAST_COMPARED <= len(set(command.runs)) == len(command.runs) <= MOST_COMPARED:
+            raise ask.CommandError(
+                f"compare: {', '.join(command.runs) or 'no run'} is not allowed; give {LEAST_COMPARED} to "
+                f"{MOST_COMPARED} runs, each once"
+            )
+        for name, value in (("count", command.count), ("likeliest", command.likeliest)):
+            if not 0 <= value <= MAX_SAMPLES:
+                raise ask.CommandError(f"compare: {name} {value} is not allowed; give 0 to {MAX_SAMPLES:,}")
+        own, trainer = self._session.run, self._trainer
+        runs = [own.beside(ident) for ident in command.runs]
+        question = Question(
+            command.prefix, command.seed, command.count, command.likeliest, command.checkpoint, command.max_length
+        )
+        model = TrainedModel(trainer.model, self._session.splits.vocabulary, trainer.config, trainer.step)
+        live = {own.id: Live(model, self._words)} if own in runs and not self._spoilt else {}
+        return self._comparer.compare(runs, question, live)
 
     def _evaluate(self, command: ask.Evaluate) -> dict[str, Any]:
         rows = self._trainer.rows.get(command.split)
@@ -298,6 +325,7 @@ class Server:
         config, splits = self._trainer.config, self._session.splits
         generator = torch.Generator().manual_seed(config.seed)
         model = build_model(config, len(splits.vocabulary), generator).to(self._trainer.device)
+        prepare(model, self._trainer.rows)
         blocks = lr_range_test(model, self._trainer.rows["train"], config, exponents=exponents, generator=generator)
         self._sweep = _RunningSweep(number, self._store.next_sweep(), blocks)
         self._event("sweep", f"sweep of {command.points:,} rates from 10**{command.low:g} to 10**{command.high:g}")

@@ -140,6 +140,9 @@ class TrainingSession:
                 torch=torch.__version__,
             )
             self.store.add_event(step, verb, f"{verb} at step {step:,} on {device}")
+            part, whole = self.trainer.train_examples_evaluated, self.splits.train.examples
+            if part < whole:
+                self.store.add_event(step, "evaluates", f"the train loss is that of {part:,} of its {whole:,} examples")
 
     def _keep(self, event: Event) -> None:
         now = time.monotonic()
@@ -192,7 +195,7 @@ class TrainingSession:
             "trainer": state.values,
             "run": self.run.id,
             "config": self.trainer.config.values(),
-            "vocabulary": self.splits.vocabulary.characters,
+            "vocabulary": self.splits.vocabulary.entries,
         }
         save_checkpoint(self.run.checkpoint(which), Checkpoint(state.arrays, values))
         self._checkpointed = time.monotonic()

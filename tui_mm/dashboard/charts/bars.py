@@ -30,14 +30,15 @@ def paired_bars(
     for label, *pair in rows:
         line = Text(set_cell_size(label, names))
         for share, style in zip(pair, styles, strict=True):
-            line.append(_bar(share / full, bar, ascii_only), style)
+            line.append(one_bar(share / full, bar, ascii_only=ascii_only), style)
             line.append(f"{share:>{_PERCENT}.0%} ")
         line.rstrip()
         lines.append(line)
     return Text("\n", no_wrap=True).join(lines)
 
 
-def _bar(share: float, width: int, ascii_only: bool) -> str:
+def one_bar(share: float, width: int, *, ascii_only: bool = False) -> str:
+    """A share from 0 to 1 of ``width`` cells, padded to them."""
     if ascii_only:
         return ("#" * round(share * width)).ljust(width)
     whole, part = divmod(round(8 * width * share), 8)

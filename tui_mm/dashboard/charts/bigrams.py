@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from data.bigrams import BigramCounts
-from tui_mm.dashboard.charts.cells import PLAIN, Piece, fit, glyph, line, paint, rows, style
+from tui_mm.dashboard.charts.cells import PLAIN, Piece, fit, label, line, paint, rows, style
 from tui_mm.dashboard.charts.look import Color, Look
 
 EDGES = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -26,6 +26,7 @@ _SHADES, _ASCII_SHADES = " ·░▒▓█", " .:+#@"
 _MORE, _ASCII_MORE = "+▲", "+#"
 _LESS, _ASCII_LESS = "-▼", "-="
 _GAP = 2  # columns between two tables
+_NAME, _HEAD = 12, 5  # of a word at most, before its row and over its column
 _AROUND = 4  # rows that are no part of a table: title, heading, the cell in words, legend
 
 
@@ -80,10 +81,12 @@ def model_shares(table: Sequence[Sequence[Any]], count: int) -> NDArray[np.float
 
 def grid(symbols: Sequence[str], tables: int, width: int, height: int) -> Grid:
     """The largest cells with which ``tables`` tables stand side by side whole; the least where they cannot."""
-    widest = max((cell_len(glyph(s)) for s in symbols), default=1)
+    widest = max((cell_len(label(s, _NAME)) for s in symbols), default=1)
     name = widest + 1
     room = (width - _GAP * (tables - 1)) // tables - name
     cell = 2 if widest == 2 or room >= 2 * len(symbols) else 1
+    if any(len(s) > 1 for s in symbols):  # words: what follows takes a head that can be read, and a space
+        cell = min(widest, _HEAD) + 1
     return Grid(cell, name, max(1, min(len(symbols), height - _AROUND)), max(1, min(len(symbols), room // cell)))
 
 
@@ -103,7 +106,8 @@ def heat_maps(
     look: Look,
 ) -> Text:
     """Tables side by side from row and column ``start`` on; the cell at ``cursor`` and its names are reversed."""
-    glyphs = [glyph(s, ascii_only=look.ascii_only) for s in symbols]
+    names = [label(s, laid_out.name - 1, ascii_only=look.ascii_only) for s in symbols]
+    heads = [label(s, max(1, laid_out.cell - 1), ascii_only=look.ascii_only) for s in symbols]
     width = laid_out.name + laid_out.cell * laid_out.columns
     columns = range(start[1], min(len(symbols), start[1] + laid_out.columns))
     muted, chosen = paint(look, "baseline"), style(look.color("cursor"), bold=True, reverse=True)
@@ -116,7 +120,7 @@ def heat_maps(
         titles.append((title[:room] if last else title[:room].ljust(width + _GAP), style(bold=True)))
         heading.append((" " * laid_out.name, PLAIN))
         for x in columns:
-            heading.append((set_cell_size(glyphs[x], laid_out.cell), chosen if x == cursor[1] else muted))
+            heading.append((set_cell_size(heads[x], laid_out.cell), chosen if x == cursor[1] else muted))
         heading.append((" " * _GAP, PLAIN))
     lines = [line(titles), line(heading)]
     codes = [_codes(table) for table in tables]
@@ -124,7 +128,7 @@ def heat_maps(
     for y in range(start[0], min(len(symbols), start[0] + laid_out.rows)):
         pieces: list[Piece] = []
         for table, code, palette in zip(tables, codes, palettes, strict=True):
-            pieces.append((set_cell_size(glyphs[y], laid_out.name - 1), chosen if y == cursor[0] else muted))
+            pieces.append((set_cell_size(names[y], laid_out.name - 1), chosen if y == cursor[0] else muted))
             pieces.append((" ", PLAIN))
             row = code[y, columns.start : columns.stop].tolist()
             if len(row) > 1 and all(c == -1 for c in row):  # one mark says it: a whole row of them is noise

@@ -73,6 +73,24 @@ def fit(text: str, width: int, *, ascii_only: bool = False) -> str:
     return set_cell_size(text, width - len(dots)) + dots
 
 
+def wrap(text: str, width: int, *, indent: int = 0) -> list[str]:
+    """``text``, which is printable, in lines of at most ``width`` cells, those after the first indented. It is broken
+    at its spaces, and where a word is wider than a line."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        while word and cell_len(line) + cell_len(word) > width:
+            if line.strip():
+                lines.append(line.rstrip())
+                line = " " * indent
+                continue
+            room = max(1, width - cell_len(line))
+            part = next((word[:n] for n in range(len(word), 1, -1) if cell_len(word[:n]) <= room), word[:1])
+            lines.append(line + part)
+            line, word = " " * indent, word[len(part) :]
+        line += f"{word} "
+    return [*lines, line.rstrip()]
+
+
 def glyph(symbol: str, *, ascii_only: bool = False) -> str:
     """A character of the words in one or two cells: what cannot be seen gets a sign."""
     if symbol == " ":
@@ -85,6 +103,14 @@ def glyph(symbol: str, *, ascii_only: bool = False) -> str:
     return "?" if ascii_only else "�"
 
 
+def label(symbol: str, most: int = 12, *, ascii_only: bool = False) -> str:
+    """A character in one or two cells, or a word in at most ``most``."""
+    if len(symbol) == 1:
+        return glyph(symbol, ascii_only=ascii_only)
+    shown = printable(symbol)
+    return shown if cell_len(shown) <= most else fit(symbol, most, ascii_only=ascii_only)
+
+
 def is_vowel(symbol: str) -> bool:
-    """Of the Latin letters, with or without accents; y counts."""
-    return bool(symbol) and unicodedata.normalize("NFD", symbol)[0].lower() in "aeiouy"
+    """Of the Latin letters, with or without accents; y counts. No word is one."""
+    return len(symbol) == 1 and unicodedata.normalize("NFD", symbol)[0].lower() in "aeiouy"

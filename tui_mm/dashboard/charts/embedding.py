@@ -1,10 +1,12 @@
-"""The embedding as a map (lecture part 2's scatter plot): every character stands at its vector. Pure functions."""
+"""The embedding as a map (lecture part 2's scatter plot): every character, or word, stands at its vector. Pure
+functions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from tui_mm.dashboard.charts.cells import PLAIN, fit, glyph, is_vowel, line, paint, rows, style
+from tui_mm.dashboard.charts.cells import PLAIN, fit, is_vowel, label, line, paint, rows, style
 from tui_mm.dashboard.charts.figure import legend
 from tui_mm.dashboard.charts.look import Look
 
@@ -23,7 +25,8 @@ AXES = ((0, 1), (0, 2), (1, 2))
 _LARGEST = 1e100  # beyond it squares overflow
 _NICE = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STRETCH = 3.0  # how much more one direction may be stretched than the other, to use a flat panel
-_NUDGE = 4  # columns that a character may be moved aside to be seen
+_NUDGE, _NUDGE_WORD = 4, 10  # columns that a character may be moved aside to be seen; or a word
+_NAME = 10  # cells of a word at most
 _OUTLYING = 6  # at most one character in so many may lie beyond the edges of an axis
 _REACH = 0.6  # how far beyond the others, in their extent, a character is still drawn in its place
 _WORTH = 0.8  # characters stand at the edge only where that saves more than a fifth of the extent
@@ -146,15 +149,18 @@ def embedding_map(
     inside = np.clip(positions - (x_axis.middle, y_axis.middle), np.negative(halves), halves)
     columns = (width - 1) / 2 + inside[:, 0] / x_unit
     lines = (height - 1) / 2 - inside[:, 1] / y_unit
-    marks = [_marked(glyph(s, ascii_only=look.ascii_only), arrow) for s, arrow in zip(symbols, arrows, strict=True)]
-    cells = _place(marks, columns, lines, width, height)
+    labels = [label(s, _NAME, ascii_only=look.ascii_only) for s in symbols]
+    marks = [_marked(*pair) for pair in zip(labels, arrows, strict=True)]
+    has_words = any(len(s) > 1 for s in symbols)
+    cells = _place(marks, columns, lines, width, height, apart=has_words)
     field: list[list[tuple[str, Style]]] = [[(" ", PLAIN)] * width for _ in range(height)]
     for symbol, mark, cell in zip(symbols, marks, cells, strict=True):
         if cell is None:
             continue
         y, x = cell
         size = cell_len(mark)
-        field[y][x : x + size] = [(mark, _style_of(symbol, boundary, look)), *[("", PLAIN)] * (size - 1)]
+        drawn_as = _style_of(symbol, boundary, look, has_vowels=not has_words)
+        field[y][x : x + size] = [(mark, drawn_as), *[("", PLAIN)] * (size - 1)]
     muted = paint(look, "baseline")
     at = {
         round((height - 1) / 2 - (value - y_axis.middle) / y_unit): name
@@ -197,10 +203,10 @@ def _marked(shown: str, arrow: str) -> str:
     return arrow + shown if arrow in tuple("←↖↙<") else shown + arrow
 
 
-def _style_of(symbol: str, boundary: str, look: Look) -> Style:
+def _style_of(symbol: str, boundary: str, look: Look, *, has_vowels: bool) -> Style:
     if symbol == boundary:
         return style(look.color("dev"), bold=True, reverse=True)
-    if is_vowel(symbol):
+    if has_vowels and is_vowel(symbol):
         return style(look.color("train"), bold=True, underline=True)
     return PLAIN
 
@@ -221,16 +227,25 @@ def _units(x_half: float, y_half: float, width: int, height: int) -> tuple[float
 
 
 def _place(
-    glyphs: Sequence[str], columns: NDArray[np.float64], lines: NDArray[np.float64], width: int, height: int
+    glyphs: Sequence[str],
+    columns: NDArray[np.float64],
+    lines: NDArray[np.float64],
+    width: int,
+    height: int,
+    *,
+    apart: bool = False,
 ) -> list[tuple[int, int] | None]:
-    """A free cell (row, column) for each, its own or the nearest; None where there is none near."""
+    """A free cell (row, column) for each, its own or the nearest; None where there is none near. ``apart``: with a
+    space between them, since they are words."""
+    offsets = _offsets(_NUDGE_WORD if apart else _NUDGE)
     taken: set[tuple[int, int]] = set()
     cells: list[tuple[int, int] | None] = []
     for shown, x, y in zip(glyphs, columns.tolist(), lines.tolist(), strict=True):
         size = cell_len(shown)
         found = None
-        for row, column in _near(round(y), round(x)):
-            wanted = [(row, column + i) for i in range(size)]
+        for down, aside in offsets:
+            row, column = round(y) + down, round(x) + aside
+            wanted = [(row, column + i) for i in range(size + apart)]
             if 0 <= row < height and 0 <= column <= width - size and not taken.intersection(wanted):
                 taken.update(wanted)
                 found = (row, column)
@@ -239,14 +254,12 @@ def _place(
     return cells
 
 
-_OFFSETS = sorted(
-    ((dy, dx) for dy in range(-_NUDGE // 2, _NUDGE // 2 + 1) for dx in range(-_NUDGE, _NUDGE + 1)),
-    key=lambda d: (4 * d[0] ** 2 + d[1] ** 2, d),
-)
-
-
-def _near(row: int, column: int) -> Iterator[tuple[int, int]]:
-    return ((row + dy, column + dx) for dy, dx in _OFFSETS)
+@cache
+def _offsets(nudge: int) -> list[tuple[int, int]]:
+    """Rows and columns to be moved by, the nearest first: a row is twice as high as a column is wide."""
+    half = min(3, nudge // 2)
+    near = ((dy, dx) for dy in range(-half, half + 1) for dx in range(-nudge, nudge + 1))
+    return sorted(near, key=lambda d: (4 * d[0] ** 2 + d[1] ** 2, d))
 
 
 def _floor(axis: Limits, unit: float, width: int, ascii_only: bool) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from data.levels import CHARACTER
 from tui_mm.dashboard.charts.bigrams import (
     Grid,
     Table,
@@ -19,17 +20,17 @@ from tui_mm.dashboard.charts.bigrams import (
     most_frequent,
     window,
 )
-from tui_mm.dashboard.charts.cells import glyph
+from tui_mm.dashboard.charts.cells import label
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.messages import InspectionWanted
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState, Words
 
-_CHARACTERS = 64  # as many are shown of a large vocabulary
+_CHARACTERS = 64  # as many are shown of a large vocabulary, or words
 _VIEWS = ("data", "model", "difference")
 _TITLES = {
-    False: ("model: after that character alone", "model: alone", "model"),
-    True: ("model: mean over the words' contexts", "model: mean of contexts", "model: mean", "model"),
+    False: ("model: after that {unit} alone", "model: alone", "model"),
+    True: ("model: mean over the {rows}' contexts", "model: mean of contexts", "model: mean", "model"),
 }
 
 _NOTHING = "the words' bigrams appear here once the words are read"
@@ -44,11 +45,11 @@ class BigramsPanel(Panel):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "view", "data/model", id="bigrams_view", tooltip="The words, the model, or their difference"),
         Binding("m", "average", "alone/mean", id="bigrams_average",
-                tooltip="The model after one character alone, or the mean over that character's contexts in the words"),
-        Binding("up", "move(-1, 0)", "up", show=False, id="bigrams_up", tooltip="The first character before"),
-        Binding("down", "move(1, 0)", "down", show=False, id="bigrams_down", tooltip="The next first character"),
-        Binding("left", "move(0, -1)", "left", show=False, id="bigrams_left", tooltip="The second character before"),
-        Binding("right", "move(0, 1)", "right", show=False, id="bigrams_right", tooltip="The next second character"),
+                tooltip="The model after that one alone, or the mean over the contexts that end in it"),
+        Binding("up", "move(-1, 0)", "up", show=False, id="bigrams_up", tooltip="The row before"),
+        Binding("down", "move(1, 0)", "down", show=False, id="bigrams_down", tooltip="The next row"),
+        Binding("left", "move(0, -1)", "left", show=False, id="bigrams_left", tooltip="The column before"),
+        Binding("right", "move(0, 1)", "right", show=False, id="bigrams_right", tooltip="The next column"),
     ]  # fmt: skip
 
     def __init__(self, state: ViewState) -> None:
@@ -97,7 +98,8 @@ class BigramsPanel(Panel):
         if not answer.get("table") and _VIEWS[self._view] != "data":
             view.say(f"no model to show: {answer.get('reason') or 'it is not there yet'}")
             return
-        titles = _TITLES[bool(answer.get("average"))]
+        level = words.splits.corpus.level
+        titles = [title.format(unit=level.unit, rows=level.rows) for title in _TITLES[bool(answer.get("average"))]]
         tables = [Table(("data: counts of train", "data"), data), Table(titles, model)]
         shown = tables
         if _VIEWS[self._view] == "difference":
@@ -106,7 +108,7 @@ class BigramsPanel(Panel):
             shown = [tables[self._view]]
         laid_out = grid(symbols, len(shown), look.width, look.height)
         self._follow(laid_out, len(ids))
-        below = self._in_words(symbols, counts, data, model, answer, len(words.splits.vocabulary))
+        below = self._in_words(symbols, counts, data, model, answer, words)
         view.show(heat_maps(symbols, shown, self._cursor, self._start, laid_out, below, look))
 
     def _fit_beside(self, symbols: list[str]) -> bool:
@@ -129,13 +131,15 @@ class BigramsPanel(Panel):
         data: NDArray[np.float64],
         model: NDArray[np.float64],
         answer: dict[str, Any],
-        total: int,
+        words: Words,
     ) -> list[str]:
         """The cell at the cursor: ``e→m  data 769 (3.4%)  model 4.1%``, and what the tables leave out."""
-        first, second = (glyph(symbols[i], ascii_only=self.state.ascii_only) for i in self._cursor)
+        level, total = words.splits.corpus.level, len(words.splits.vocabulary)
+        first, second = (label(symbols[i], ascii_only=self.state.ascii_only) for i in self._cursor)
+        arrow = "->" if self.state.ascii_only else "→"
         share, likely = data[self._cursor], model[self._cursor]
         parts = [
-            f"{first}{'->' if self.state.ascii_only else '→'}{second}",
+            f"{first}{arrow}{second}" if level == CHARACTER else f"{first} {arrow} {second}",
             f"data {counts[self._cursor]:,} ({'-' if np.isnan(share) else f'{share:.1%}'})",
             f"model {'-' if np.isnan(likely) else f'{likely:.1%}'}",
         ]
@@ -144,7 +148,7 @@ class BigramsPanel(Panel):
         if answer.get("step") is not None:
             parts.append(f"step {answer['step']:,}")
         if len(symbols) < total:
-            parts.append(f"{len(symbols)} of {total:,} characters")
+            parts.append(f"{len(symbols)} of {total:,} {level.units}")
         return parts
 
     def action_move(self, down: int, right: int) -> None:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui_mm.dashboard.charts.words import describe_words
+from tui_mm.dashboard.charts.words import LONGEST, describe_words
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
@@ -29,8 +29,8 @@ class DatasetPanel(Panel):
     NAME = "dataset"
     TITLE = "Dataset"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "word(1)", "next word", id="dataset_next", tooltip="Walk through the next word"),
-        Binding("left", "word(-1)", "word before", show=False, id="dataset_previous", tooltip="The word before"),
+        Binding("right", "word(1)", "next", id="dataset_next", tooltip="Walk through the next word, or sentence"),
+        Binding("left", "word(-1)", "before", show=False, id="dataset_previous", tooltip="The one before"),
         Binding("plus,equals_sign", "block(1)", "block", key_display="+ -", id="dataset_more",
                 tooltip="A longer context in the walk; the configuration stays as it is"),
         Binding("minus", "block(-1)", "shorter block", key_display="-", show=False, id="dataset_less",
@@ -66,7 +66,7 @@ class DatasetPanel(Panel):
         self._word %= len(corpus)
         text = describe_words(
             words.statistics,
-            [(i, corpus.word(i)) for i in range(self._word, min(self._word + _MOST_WORDS, len(corpus)))],
+            [(i, corpus.word(i, LONGEST + 1)) for i in range(self._word, min(self._word + _MOST_WORDS, len(corpus)))],
             words.splits.vocabulary,
             self.block_size,
             width=size.width or 24,

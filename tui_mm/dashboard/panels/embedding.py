@@ -9,6 +9,7 @@ from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from data.levels import CHARACTER
 from tui_mm.dashboard.charts.cells import is_vowel
 from tui_mm.dashboard.charts.embedding import AXES, Limits, align, embedding_map, limits, project, usable
 from tui_mm.dashboard.charts.view import ChartView
@@ -91,7 +92,10 @@ class EmbeddingPanel(Panel):
             notes = [f"{found.dimensions} dimension{'s' if found.dimensions > 1 else ''}, as they are"]
         self._last = dict(zip(chosen, map(tuple, positions.tolist()), strict=True))
         symbols = [words.splits.vocabulary.symbol(i) for i in chosen]
-        notes += [when, *(["underlined: vowels"] if any(map(is_vowel, symbols)) else [])]
+        is_text = words.splits.corpus.level != CHARACTER
+        notes += [when, *(["underlined: vowels"] if any(map(is_vowel, symbols)) and not is_text else [])]
+        if is_text and len(chosen) < len(words.splits.vocabulary):
+            notes.append(f"the {len(chosen)} most frequent words")
         if len(kept) < len(vectors):
             notes.append(f"{len(vectors) - len(kept)} not finite")
         bounds = limits(positions[:, 0], self._limits[0]), limits(positions[:, 1], self._limits[1])

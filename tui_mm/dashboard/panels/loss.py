@@ -17,7 +17,7 @@ from tui_mm.dashboard.charts.figure import Part
 from tui_mm.dashboard.charts.look import Look
 from tui_mm.dashboard.charts.loss import Curve, LossPicture, cells, column_edges, loss_chart, range_of
 from tui_mm.dashboard.charts.view import ChartView
-from tui_mm.dashboard.losses import curve_of, mean_reading, reading
+from tui_mm.dashboard.losses import compared_label, curve_of, is_counted, mean_reading, reading
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import MAX_OVERLAYS, Overlay, ViewState
 from tui_mm.runs.follow import RunFollower
@@ -73,11 +73,11 @@ class LossPanel(Panel):
 
     @property
     def _lead(self) -> RunFollower | None:
-        """The run that the axes and the cursor go by: this one, or the first of the others."""
+        """The run that the axes and the cursor go by: this one, or the first of the others; but one that has a curve,
+        if any has."""
         own = self.state.follower
-        if own is not None and own.steps:
-            return own
-        return self._overlays[0].follower if self._overlays else None
+        found = [*([own] if own is not None and own.steps else []), *(o.follower for o in self._overlays)]
+        return next((f for f in found if not is_counted(f)), found[0] if found else None)
 
     @property
     def axis(self) -> Axis:
@@ -94,7 +94,8 @@ class LossPanel(Panel):
         elif axis != "seconds":
             total = float(lead.at(axis, np.array([max(self.state.total_steps, lead.steps)]))[0])
         end = follow_end(axis, done, total, cells(look))
-        ends = [float(o.follower.at(axis, np.array([o.follower.steps]))[0]) for o in self._overlays]
+        others = [o.follower for o in self._overlays if not is_counted(o.follower)]
+        ends = [float(other.at(axis, np.array([other.steps]))[0]) for other in others]
         # a run of one step stands in the middle
         return 0.0, max([end, *ends, 2 * done if lead.steps == 1 else 0.0, 1e-9])
 
@@ -132,7 +133,10 @@ class LossPanel(Panel):
         edges = column_edges(window, look)
         own = self.state.follower
         run = curve_of("train", own, axis, edges) if own is not None and own.steps else None
-        others = [curve_of(printable(o.label), o.follower, axis, edges) for o in self._overlays]
+        others = [
+            curve_of(printable(compared_label(o.label, o.follower, own)), o.follower, axis, edges)
+            for o in self._overlays
+        ]
         baselines = self.state.words.baselines if self.state.words else []
         losses = self._range(run, others, baselines, log, (axis, log, self._zoomed, look, lead, len(others)))
         return LossPicture(axis, window, losses, log, run, others, baselines, self._cursor, self._says(window, look))

@@ -18,9 +18,10 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.widgets import Input
 
+from data.levels import CHARACTER
 from data.vocabulary import VocabularyError
 from tui_mm.dashboard.charts.bars import paired_bars
-from tui_mm.dashboard.charts.cells import fit, glyph
+from tui_mm.dashboard.charts.cells import fit, label, wrap
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.messages import SampleWanted
 from tui_mm.dashboard.panels.base import Panel
@@ -34,7 +35,9 @@ TOP_K = (0, 1, 2, 3, 5, 10)
 TOP_P = (1.0, 0.95, 0.9, 0.8, 0.5, 0.3)
 _COLDEST, _HOTTEST = 0.0, 5.0
 _FEWEST, _MOST = 3, 40  # names asked for
+_LINES_EACH = 2  # that a sentence takes, at least
 _GAP = 2  # columns between names and bars side by side
+_WIDEST = 14  # cells of a word that may come next, at most
 _BESIDE = 56  # from this width on, the bars stand beside the names
 
 _T = TypeVar("_T")
@@ -64,11 +67,11 @@ class SamplesPanel(Panel):
     TITLE = "Samples"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "warm(-1)", "colder", id="samples.colder", show=False,
-                tooltip="Temperature down by 0.1: likelier characters; 0 takes the likeliest always"),
+                tooltip="Temperature down by 0.1: what is likelier; 0 takes the likeliest always"),
         Binding("right_square_bracket", "warm(1)", "warmer", id="samples.warmer", show=False,
-                tooltip="Temperature up by 0.1: less likely characters"),
+                tooltip="Temperature up by 0.1: what is less likely, too"),
         Binding("k", "top_k(1)", "top-k", id="samples.top_k", show=False,
-                tooltip="Draw among the k likeliest characters: the next of all, 1, 2, 3, 5, 10"),
+                tooltip="Draw among the k likeliest: the next of all, 1, 2, 3, 5, 10"),
         Binding("K", "top_k(-1)", "top-k back", id="samples.top_k_back", show=False, tooltip="The top-k before"),
         Binding("p", "top_p(1)", "top-p", id="samples.top_p", show=False,
                 tooltip="Draw among the likeliest that reach p: the next of 1, .95, .9, .8, .5, .3"),
@@ -93,7 +96,7 @@ class SamplesPanel(Panel):
         self._further = 0  # seeds beyond the lecture's
 
     def compose(self) -> ComposeResult:
-        prefix = Input(placeholder="the beginning of a name", id="prefix", compact=True)
+        prefix = Input(placeholder=self._invitation, id="prefix", compact=True)
         prefix.cursor_blink = False  # an idle screen sends nothing
         yield prefix
         yield ChartView(id="drawing")
@@ -102,12 +105,17 @@ class SamplesPanel(Panel):
             yield ChartView(id="next")
 
     @property
+    def _invitation(self) -> str:
+        return f"the beginning of a {self.state.level.sample}"
+
+    @property
     def request(self) -> Sample:
         """What the worker is to be asked for."""
         settings = self.state.settings
+        fitting = self._places.names[1] // (1 if self.state.level == CHARACTER else _LINES_EACH)
         return Sample(
             self.query_one("#prefix", Input).value,
-            count=min(_MOST, max(_FEWEST, self._places.names[1])),
+            count=min(_MOST, max(_FEWEST, fitting)),
             temperature=settings.temperature,
             top_k=settings.top_k,
             top_p=settings.top_p,
@@ -134,18 +142,21 @@ class SamplesPanel(Panel):
 
     def draw(self) -> None:
         """Show the worker's last answer, or why there is none."""
-        found = self._places
+        found, level = self._places, self.state.level
         columns, room = found.names
         if not columns:
             return
+        prefix = self.query_one("#prefix", Input)
+        if prefix.placeholder != self._invitation:
+            prefix.placeholder = self._invitation
         line = settings_line(self.state.settings, LECTURE_OFFSET + self._further, self.size.width)
         self.query_one("#drawing", ChartView).show(Text(line, no_wrap=True))
         names, bars = self.query_one("#names", ChartView), self.query_one("#next", ChartView)
         answer, fault = self.state.samples, self.state.samples_fault
         if fault or answer is None:
-            said = printable(fault) if fault else "names appear as soon as torch has loaded"
+            said = printable(fault) if fault else f"{level.samples} appear as soon as torch has loaded"
             if not fault and self.state.words is None and self.state.fault:
-                said = "no names without words: o chooses a list"
+                said = f"no {level.samples} without words: o chooses a list"
             self._place(Places((self.size.width, max(0, self.size.height - 2)), (0, 0), False))
             names.show(Text("\n").join(Text(said).wrap(self.app.console, self.size.width)))
             bars.show("")
@@ -154,9 +165,14 @@ class SamplesPanel(Panel):
         self._place(found)
         new, share, other = self._styles()
         shown = answer["names"][:room]
-        names.show(names_text(shown, columns, new=new, ascii_only=self.state.ascii_only))
-        count, step = f"{sum(not n['seen_in'] for n in shown)} of {len(shown)} new", f"step {answer['step']:,}"
-        self._say_new(f"{count}, {step}" if len(count) + len(step) + 4 <= self.size.width else step)
+        if level == CHARACTER:
+            names.show(names_text(shown, columns, new=new, ascii_only=self.state.ascii_only))
+        else:
+            lines, count = sentence_lines(shown, columns, room, new=new, ascii_only=self.state.ascii_only)
+            names.show(Text("\n", no_wrap=True).join(lines))
+            shown = shown[:count]
+        counted, step = f"{sum(not n['seen_in'] for n in shown)} of {len(shown)} new", f"step {answer['step']:,}"
+        self._say_new(f"{counted}, {step}" if len(counted) + len(step) + 4 <= self.size.width else step)
         width, rows = self._places.bars
         bars.show(
             next_text(
@@ -267,6 +283,25 @@ def names_text(names: Sequence[dict[str, Any]], columns: int, *, new: Style, asc
     return Text("\n", no_wrap=True).join(lines)
 
 
+def sentence_lines(
+    sentences: Sequence[dict[str, Any]], columns: int, rows: int, *, new: Style, ascii_only: bool = False
+) -> tuple[list[Text], int]:
+    """Sentences over several lines each, the mark before them, and how many there are; the last may be cut."""
+    lines: list[Text] = []
+    for count, sentence in enumerate(sentences):
+        left = rows - len(lines)
+        if left <= 0:
+            return lines, count
+        mark, dots = sentence["seen_in"] or "new", " .." if ascii_only else " …"
+        told = wrap(f"{mark}  {printable(sentence['text']) or '(empty)'}", columns, indent=2)
+        if len(told) > left:
+            told[left - 1 :] = [set_cell_size(told[left - 1], max(0, columns - len(dots))).rstrip() + dots]
+        texts = [Text(line) for line in told]
+        texts[0].stylize(new if mark == "new" else "dim", 0, len(mark))
+        lines += texts
+    return lines, len(sentences)
+
+
 def next_text(
     answer: dict[str, Any],
     words: Words | None,
@@ -284,7 +319,7 @@ def next_text(
     if len(share) != len(vocabulary):
         return Text()  # of a model of other words
     try:
-        before = vocabulary.encode(prefix[-1:])
+        before = vocabulary.encode(prefix)[-1:]
     except VocabularyError:
         return Text()
     counts = bigrams.row(before[0] if before else 0)
@@ -295,13 +330,16 @@ def next_text(
     if rows < 6 or width < cell_len(title):
         head = []
     likely = np.argsort(-share, kind="stable")[: rows - 1 - len(head)].tolist()
+    most = max(2, min(_WIDEST, width // 4))
+    labels = [label(vocabulary.symbol(t), most, ascii_only=ascii_only) for t in likely]
+    names = max(2, *map(cell_len, labels)) if labels else 2
     pairs = [
         (
-            set_cell_size(glyph(vocabulary.symbol(t), ascii_only=ascii_only), 2),
+            set_cell_size(shown, names),
             float(share[t]),
             (counts.get(t, 0) + 1) / total,
         )
-        for t in likely
+        for t, shown in zip(likely, labels, strict=True)
     ]
     heads = ("model", "bigram") if head else ("next, t=1", "bigram")
     bars = paired_bars(pairs, heads, width=width, ascii_only=ascii_only, styles=styles)

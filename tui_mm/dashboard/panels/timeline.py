@@ -13,7 +13,7 @@ from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 
-_NOTHING = "names that the model makes of the same seeds appear here, at every evaluation of a training"
+_NOTHING = "{} that the model makes of the same seeds appear here, at every evaluation of a training"
 
 
 class TimelinePanel(Panel):
@@ -42,7 +42,7 @@ class TimelinePanel(Panel):
 
     def _columns(self, snapshots: list[Snapshot]) -> int:
         width = self.query_one(ChartView).size.width
-        return max(1, width // column_width(snapshots, self._losses, width))
+        return max(1, width // column_width(snapshots, self._losses, width, self.state.level))
 
     @property
     def _losses(self) -> dict[int, str]:
@@ -61,7 +61,7 @@ class TimelinePanel(Panel):
         snapshots = self.snapshots
         if words is None or follower is None or not snapshots:
             self._drawn = None
-            view.say((self.state.words is None and self.state.fault) or _NOTHING)
+            view.say((self.state.words is None and self.state.fault) or _NOTHING.format(self.state.level.samples))
             return
         fitting, total = self._columns(snapshots), len(snapshots)
         if self._first is not None and total > fitting:
@@ -77,7 +77,7 @@ class TimelinePanel(Panel):
         depends = (look, words, follower, shown, [(s.step, list(s.names)) for s in snapshots], losses)
         if depends != self._drawn:
             self._drawn = depends
-            view.show(names_over_time(snapshots, losses, words.index.find, shown, note, look))
+            view.show(names_over_time(snapshots, losses, words.index.find, shown, note, look, self.state.level))
 
     def action_move(self, by: int) -> None:
         snapshots = self.snapshots

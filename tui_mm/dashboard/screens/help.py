@@ -27,14 +27,18 @@ _KEY_COLUMNS = 12
 
 
 def help_sections(
-    app_bindings: Iterable[BindingType], panel_classes: Sequence[type[Panel]]
+    app_bindings: Iterable[BindingType],
+    panel_classes: Sequence[type[Panel]],
+    screens: Sequence[tuple[str, Iterable[BindingType]]] = (),
 ) -> list[tuple[str, list[Binding]]]:
-    """The app's bindings, those of each panel that has any, and what is everywhere in a Textual program."""
+    """The app's bindings, those of each panel that has any, those of ``screens`` that are explained, by the titles
+    given, and what is everywhere in a Textual program."""
     sections = [("Keys", _expanded(app_bindings))]
     for number, panel in enumerate(panel_classes, start=1):
         own = [b for c in panel.__mro__ if issubclass(c, Panel) for b in vars(c).get("BINDINGS", ())]
         if own:
             sections.append((f"{panel.TITLE} ({number} or tab first)", _expanded(own)))
+    sections += [(title, [b for b in _expanded(own) if b.tooltip]) for title, own in screens]
     palette = Binding(App.COMMAND_PALETTE_BINDING, "command_palette", "palette", tooltip="Every command, by its name")
     general = [replace(b, description=b.description.lower()) for b in _expanded([*Screen.BINDINGS, *App.BINDINGS])]
     taken = {b.key for b in sections[0][1]}

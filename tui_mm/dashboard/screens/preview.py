@@ -8,8 +8,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.catalog import CATALOG, STDIN, load
-from data.corpus import MAX_BYTES, Corpus, CorpusError, decode_words, parse_words
+from data.catalog import CATALOG, FORMATS, STDIN, load
+from data.corpus import MAX_BYTES, Corpus, CorpusError, Format, decode_words
 
 _HEAD_BYTES = 1 << 16
 _SHOWN_WORDS = 40
@@ -25,49 +25,51 @@ class Preview:
     fault: str = ""
 
 
-def preview(source: str, datasets: Path, encoding: str) -> Preview:
-    """Of a named set or a file. Never raises for what is on the disk."""
+def preview(source: str, datasets: Path, encoding: str, level: str = "character") -> Preview:
+    """Of a named set or a file, as the words of a list or the sentences of a text. Never raises for what is on the
+    disk."""
+    form = FORMATS[level]
     try:
         if source in CATALOG:
-            corpus = load(source, cache=datasets)
+            corpus = load(source, cache=datasets, level=level)
             return Preview(f"{CATALOG[source].summary}; {_count(corpus)}", _first(corpus))
         if source == STDIN:
-            raise CorpusError("-: standard input is the keyboard here; give a file with one word a line")
-        return _of_file(Path(source).expanduser(), source, encoding)
+            raise CorpusError(f"-: standard input is the keyboard here; give a file with {form.holds}")
+        return _of_file(Path(source).expanduser(), source, encoding, form)
     except CorpusError as error:
         return Preview(fault=str(error))
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path; a ~user that there is not
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Preview(fault=f"{source}: cannot be read ({reason}); give a readable file with one word a line")
+        return Preview(fault=f"{source}: cannot be read ({reason}); give a readable file with {form.holds}")
 
 
-def _of_file(path: Path, source: str, encoding: str) -> Preview:
+def _of_file(path: Path, source: str, encoding: str, form: Format) -> Preview:
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise CorpusError(f"{source}: no such file; give a file with one word a line") from None
+        raise CorpusError(f"{source}: no such file; give a file with {form.holds}") from None
     if stat.S_ISDIR(found.st_mode):
-        raise CorpusError(f"{source}: is a folder; give a file with one word a line")
+        raise CorpusError(f"{source}: is a folder; give a file with {form.holds}")
     if not stat.S_ISREG(found.st_mode):
-        raise CorpusError(f"{source}: is no plain file; give a file with one word a line")
+        raise CorpusError(f"{source}: is no plain file; give a file with {form.holds}")
     if found.st_size > MAX_BYTES:
         raise CorpusError(f"{source}: is larger than {MAX_BYTES >> 20} MiB, the most that is read; give a part of it")
     with path.open("rb") as file:
         raw = file.read(_HEAD_BYTES)
     if found.st_size <= len(raw):
-        corpus = decode_words(raw, source, encoding)
+        corpus = decode_words(raw, source, encoding, form)
         return Preview(f"{_size(found.st_size)}, {_count(corpus)}", _first(corpus))
-    return Preview(f"{_size(found.st_size)}, begins with", _first(_decode_head(raw, source, encoding)))
+    return Preview(f"{_size(found.st_size)}, begins with", _first(_decode_head(raw, source, encoding, form)))
 
 
-def _decode_head(raw: bytes, source: str, encoding: str) -> Corpus:
+def _decode_head(raw: bytes, source: str, encoding: str, form: Format) -> Corpus:
     """The words of a file's beginning, which may end inside a character."""
     try:
         "a".encode(encoding)  # decoders of what is no text encoding raise what they like
         text = codecs.getincrementaldecoder(encoding)().decode(raw)
     except (LookupError, UnicodeError):
-        return decode_words(raw, source, encoding)  # raises what reading the whole file would
-    return parse_words(text, source)
+        return decode_words(raw, source, encoding, form)  # raises what reading the whole file would
+    return form.parse(text, source)
 
 
 def _first(corpus: Corpus) -> tuple[str, ...]:
@@ -75,7 +77,7 @@ def _first(corpus: Corpus) -> tuple[str, ...]:
 
 
 def _count(corpus: Corpus) -> str:
-    return f"{len(corpus):,} word{'s' if len(corpus) != 1 else ''}"
+    return f"{len(corpus):,} {corpus.level.rows if len(corpus) != 1 else corpus.level.row}"
 
 
 def _size(count: int) -> str:

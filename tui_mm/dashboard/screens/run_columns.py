@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.cells import cell_len
 from rich.text import Text
 
-from tui_mm.runs.listing import RunRow
+from tui_mm.runs.row import RunRow
 from tui_mm.text import nats, printable
 
 _PADDING = 2  # of a cell, both sides together

@@ -1,4 +1,4 @@
-"""All runs: open one, lay others over the loss chart, rename, delete."""
+"""All runs: open one, lay others over the loss chart, put some side by side, rename, delete."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from textual.worker import get_current_worker
 from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.screens.ask import AskScreen, TextScreen
 from tui_mm.dashboard.screens.run_columns import Column, columns_for, row_line
+from tui_mm.dashboard.screens.run_marks import overlay_fault, to_compare
 from tui_mm.dashboard.state import MAX_OVERLAYS
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.listing import RunList, RunRow
+from tui_mm.runs.listing import RunList
+from tui_mm.runs.row import RunRow
 from tui_mm.runs.run import MAX_NAME, Run, name_fault, rename_run
 from tui_mm.text import printable
 
@@ -31,10 +33,12 @@ _REFRESH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class RunsAnswer:
-    """The run to open, None to stay with the one there is; and the runs to lay over the loss chart, by id."""
+    """The run to open, None to stay with the one there is; the runs to lay over the loss chart; and those to put side
+    by side, if any. All by id."""
 
     open: str | None
     overlays: tuple[str, ...]
+    compare: tuple[str, ...] = ()
 
 
 class RunsTable(DataTable[Text]):
@@ -48,14 +52,17 @@ class RunsTable(DataTable[Text]):
 class RunsScreen(ModalScreen[RunsAnswer]):
     """A table of the runs, newest first, brought up to date in a thread."""
 
+    COVERS_ALL: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "overlay", "overlay", tooltip="Lay its loss over the chart, or take it away"),
+        Binding("c", "compare", "compare", id="runs.compare",
+                tooltip="The marked runs and the open one side by side, or the open one and this"),
         Binding("n", "rename", "name", tooltip="Give the run a name"),
         Binding("d,delete", "delete", "delete", key_display="d", tooltip="Delete the run; asks first"),
         Binding("slash", "filter", "filter", key_display="/", tooltip="Only the runs that hold a text"),
         Binding("down", "to_table", show=False),  # out of the filter
         Binding("escape,r", "back", "back", key_display="esc", tooltip="Back to the dashboard"),
-    ]
+    ]  # fmt: skip
     DEFAULT_CSS = """
     RunsScreen #runs { height: 1fr; border: round $primary; background: $surface; }
     RunsScreen DataTable { height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden; }
@@ -276,22 +283,20 @@ class RunsScreen(ModalScreen[RunsAnswer]):
         if row.id in self.overlays:
             self.overlays.remove(row.id)
             self._said = ""
-        elif row.fault or row.id == self.current or not row.steps or len(self.overlays) >= MAX_OVERLAYS:
-            self._say(self._overlay_fault(row))
+        elif fault := overlay_fault(row, self.current, self.overlays):
+            self._say(fault)
             return
         else:
             self.overlays.append(row.id)
             self._said = ""
         self._fill()
 
-    def _overlay_fault(self, row: RunRow) -> str:
-        if row.fault:
-            return row.fault
-        if row.id == self.current:
-            return "this run is the one the chart is of; others can be laid over it"
-        if not row.steps:
-            return f"run {row.id} has no losses yet to lay over the chart"
-        return f"{MAX_OVERLAYS} runs are laid over the chart already; take one away first (space)"
+    def action_compare(self) -> None:
+        chosen, fault = to_compare(self._rows or (), self.current, self.overlays, self.row)
+        if fault:
+            self._say(fault)
+        else:
+            self.dismiss(RunsAnswer(None, tuple(i for i in self.overlays if i != self.current), chosen))
 
     def action_rename(self) -> None:
         row = self.row

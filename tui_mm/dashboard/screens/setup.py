@@ -33,7 +33,7 @@ from tui_mm.config import (
 from tui_mm.dashboard.screens.fields import ChoiceField, FieldRow, Said, help_of, make_row
 from tui_mm.dashboard.screens.words import WordsScreen
 from tui_mm.estimate import examples_of, outlook
-from tui_mm.presets import PRESET_SUMMARIES
+from tui_mm.presets import PRESET_SUMMARIES, PRESETS
 from tui_mm.settings import Settings
 from tui_mm.sizes import check_size
 from tui_mm.text import printable
@@ -256,8 +256,9 @@ class SetupScreen(ModalScreen[RunConfig | None]):
                 self.query_one("#explained", Static).update(Text(self._preset_help()), layout=False)
 
     def action_preset(self) -> None:
-        preset = self._preset_config()
-        self._fill({name: text_of(getattr(preset, name)) for name in self._rows if name not in KEPT_BY_PRESETS})
+        preset, said = self._preset_config(), PRESETS[self._preset]
+        kept = [name for name in KEPT_BY_PRESETS if name not in said]
+        self._fill({name: text_of(getattr(preset, name)) for name in self._rows if name not in kept})
 
     def _fill(self, texts: dict[str, str]) -> None:
         with self.prevent(Input.Changed, ChoiceField.Changed):
@@ -266,9 +267,13 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         self._look_over()
 
     def action_words(self) -> None:
-        encoding = (self._read or self._config).encoding
+        config = self._read or self._config
         screen = WordsScreen(
-            datasets=self._datasets, recent=self._settings.recent, encoding=encoding, ascii_only=self._ascii_only
+            datasets=self._datasets,
+            recent=self._settings.recent,
+            encoding=config.encoding,
+            level=config.level,
+            ascii_only=self._ascii_only,
         )
         self.app.push_screen(screen, self._take_words)
 

@@ -20,6 +20,7 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from data.catalog import CATALOG, cached_path
+from data.levels import CHARACTER, LEVELS
 from tui_mm.dashboard.screens.preview import Preview, preview
 from tui_mm.text import printable
 
@@ -100,6 +101,7 @@ class WordsScreen(ModalScreen[str | None]):
         datasets: Path,
         recent: list[str],
         encoding: str = "utf-8",
+        level: str = "character",
         folder: Path | None = None,
         ascii_only: bool = False,
     ) -> None:
@@ -107,15 +109,16 @@ class WordsScreen(ModalScreen[str | None]):
         self._datasets = datasets
         self._recent = [path for path in recent if path not in CATALOG]
         self._encoding = encoding
+        self._level = LEVELS[level]
         self._folder = folder or _working_folder()
         self._ascii_only = ascii_only
         self._shown = ""  # the source in the preview
 
     def compose(self) -> ComposeResult:
-        yield Static("Choose a word list", classes="title")
+        yield Static("Choose a word list" if self._level == CHARACTER else "Choose a text", classes="title")
         with Horizontal(id="path-row"):
             yield Static("path")
-            path = Input(placeholder="~/words.txt, one word a line", compact=True, id="path")
+            path = Input(placeholder=f"~/words.txt, {self._level.holds}", compact=True, id="path")
             path.cursor_blink = False  # an idle screen sends nothing
             yield path
         with Vertical(id="lists"):
@@ -179,7 +182,7 @@ class WordsScreen(ModalScreen[str | None]):
 
     @work(thread=True, exclusive=True, group="preview")
     def _look_into(self, source: str, *, chosen: bool = False) -> None:
-        found = preview(source, self._datasets, self._encoding)
+        found = preview(source, self._datasets, self._encoding, self._level.name)
         if not get_current_worker().is_cancelled:
             self.post_message(self.Previewed(source, found, chosen=chosen))
 
