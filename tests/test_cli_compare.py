@@ -98,7 +98,7 @@ def test_a_prefix_that_a_run_cannot_take_is_said_in_its_place(cli: Cli, tmp_path
     done = cli("compare", "my mlp", "other", "--prefix", "em")
     assert done.code == 0
     assert "B: 'em': 'e', 'm' is not in this model's vocabulary" in done.out
-    assert "em" in done.out.split("names from seed")[1].split("\n")[3]
+    assert "em" in done.out.split("samples from seed")[1].split("\n")[3]
     document = json.loads(cli("compare", "my mlp", "other", "--prefix", "em", "--json").out)
     assert "samples" in document["runs"][0]["answer"]
     assert list(document["runs"][1]["answer"]) == ["fault"]

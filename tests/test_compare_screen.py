@@ -110,7 +110,8 @@ def text_of(screen: CompareScreen, name: str) -> str:
 def test_runs_are_marked_in_the_list_and_put_side_by_side(place: Home) -> None:
     async def scene() -> None:
         async with held("done", (120, 36), home=place, quick=True) as seat:
-            await seat.press("r", "space", "down", "space", "c")
+            await seat.press("r")
+            await seat.press("space", "down", "space", "c")
             screen = seat.app.screen
             assert isinstance(screen, CompareScreen)
             assert [run.id for run in screen._runs] == ["00000004", "00000003", OWN]

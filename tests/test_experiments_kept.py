@@ -212,7 +212,7 @@ def test_names_stand_below_and_empty_columns_are_left_out() -> None:
         ("count", 12345, "12,345"), ("loss", 2.34567, "2.3457"), ("loss", 1e7, "1e+07"), ("change", -0.01, "-0.0100"),
         ("share", 0.1234, "12.3%"), ("seconds", 1234.56, "1,234.6"), ("milliseconds", 0.01234, "0.0123"),
         ("milliseconds", 12345.6, "12,346"), ("number", 0.15, "0.15"), ("text", "nan", "nan"), ("loss", None, ""),
-        ("names", ["a", "b"], "a  b"), ("loss", "nan", "nan"),
+        ("names", ["a", "", "b"], 'a  ""  b'), ("loss", "nan", "nan"),
     ],
 )  # fmt: skip
 def test_values_are_written_by_their_format(form: str, value: object, text: str) -> None:

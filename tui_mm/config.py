@@ -39,7 +39,7 @@ class RunConfig(Struct, frozen=True, kw_only=True):
         str, _about("Data", "a named set (names, lecture-names), a file with one word a line, or -", min_length=1)
     ] = "names"
     encoding: Annotated[str, _about("Data", "text encoding of the file", min_length=1)] = "utf-8"
-    max_words: Annotated[int, _about("Data", "take only the first N words (or sentences); 0 takes all", ge=0)] = 0
+    max_words: Annotated[int, _about("Data", "the first N words or sentences; 0: all", ge=0)] = 0
     level: Annotated[
         Literal["character", "word"],
         _about("Data", "what is predicted: characters of words, one word a line; or words of a plain text's sentences"),
@@ -56,8 +56,8 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     split_seed: Annotated[int, _about("Data", "seed of the shuffle before the split", ge=0)] = 42
 
     model: Annotated[ModelName, _about("Model", "what learns; docs/models.md explains each")] = "mlp"
-    block_size: Annotated[int, _about("Model", "characters (or words) of context for a prediction", ge=1, le=256)] = 6
-    embedding: Annotated[int, _about("Model", "numbers a character (or word) is embedded as", ge=1, le=4096)] = 24
+    block_size: Annotated[int, _about("Model", "characters or words a prediction sees", ge=1, le=256)] = 6
+    embedding: Annotated[int, _about("Model", "numbers a character or word becomes", ge=1, le=4096)] = 24
     hidden: Annotated[int, _about("Model", "units of a hidden layer, or of a recurrent state", ge=1, le=65536)] = 200
     layers: Annotated[int, _about("Model", "hidden layers, or a Transformer's blocks", ge=1, le=64)] = 1
     heads: Annotated[int, _about("Model", "attention heads, a divisor of the embedding", ge=1, le=64)] = 4

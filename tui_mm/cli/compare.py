@@ -169,7 +169,7 @@ def _print_answer(answer: dict[str, Any], named: list[str]) -> None:
     prefix = printable(answer["prefix"])
     for title, draw in (
         (f"next after {prefix}" if prefix else "first", next_text),
-        (f"names from seed {answer['seed']}" + (f", beginning with {prefix}" if prefix else ""), samples_text),
+        (f"samples from seed {answer['seed']}" + (f", beginning with {prefix}" if prefix else ""), samples_text),
     ):
         say(f"\n{title}, by the {answer['checkpoint']} checkpoints")
         look = Look(terminal_width(), MAX_SAMPLES + 100, None, ascii_only())  # all of it

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Generator
 
+from data.levels import LevelName
 from data.lookup import WordIndex
 from data.splits import Splits
 from models.base import LanguageModel
@@ -29,14 +30,14 @@ NAMES = 500
 _SHOWN_NAMES = 5
 
 
-def rungs() -> list[str]:
-    """The presets in the order in which they are trained; one that is new comes last."""
-    wanted = [name for name in PRESETS if name not in LEFT_OUT]
+def rungs(level: LevelName = "character") -> list[str]:
+    """The presets for words of a level in the order in which they are trained; one that is new comes last."""
+    wanted = [name for name, values in PRESETS.items() if name not in LEFT_OUT and values.get("level", level) == level]
     return sorted(wanted, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
 
 def _rows(lab: Lab) -> Iterator[Row]:
-    for preset in rungs():
+    for preset in rungs(lab.order.corpus.level.name):
         yield _rung(lab, preset)
 
 

@@ -16,6 +16,8 @@ GOAL = 2.2
 BASELINE = "the lecture's last model"
 _TRAINING = ("batch_size", "optimizer", "lr", "weight_decay", "schedule", "warmup")
 
+_DEEP = ("layers", "norm", "hidden", "lr", "weight_decay")
+
 
 def changes() -> list[tuple[str, dict[str, Any]]]:
     """What each step changes against the one before, by its name. What is not tuned here comes from the presets."""
@@ -26,14 +28,14 @@ def changes() -> list[tuple[str, dict[str, Any]]]:
         ("512 examples, AdamW, one-cycle", {n: getattr(ours, n) for n in _TRAINING} | {"steps": 8_000}),
         ("wider", {"embedding": deep.embedding, "hidden": 300}),
         ("eight letters", {"block_size": deep.block_size}),
-        ("more weight decay", {"weight_decay": deep.weight_decay}),
-        ("three layers, batch norm", {n: getattr(deep, n) for n in ("layers", "norm", "hidden", "lr")}),
+        ("three layers, batch norm", {n: getattr(deep, n) for n in _DEEP}),
     ]
 
 
 def _rows(lab: Lab) -> Iterator[Row]:
     values: dict[str, Any] = {}
     before: float | None = None
+    lab.note("each change stays for those below it; the last takes the lr and weight decay that suit it (deep-mlp)")
     found: list[tuple[Row, Trainer]] = []
     for label, change in changes():
         values |= change

@@ -99,7 +99,7 @@ def cell(format: Format, value: Any) -> str:
     if value is None:
         return ""
     if format == "names":
-        return "  ".join(map(str, value))
+        return "  ".join(str(name) or '""' for name in value)
     number = finite(value)
     if format == "text" or number is None:
         return str(value)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from models.base import CountingModel, LanguageModel
+from models.mixture import Mixture
 from tui_mm.config import RunConfig
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, TrainerState, Warned
 from tui_mm.training.optimizers import Optimizer, make_optimizer
@@ -58,8 +59,6 @@ class Trainer:
         self.seconds = 0.0
         self.initial_loss = math.nan
         self._last_train = math.nan
-        self._initial_dev: float | None = None
-        self._last_dev: float | None = None
         self.best_dev: float | None = None
         self.best_step = 0
         self.generator = generator
@@ -111,10 +110,10 @@ class Trainer:
 
     @property
     def _has_worsened(self) -> bool:
-        """Whether the losses ended above where they started: on dev, too, where there is one, since a mixture begins
-        with counts that know the train split by heart."""
-        on_dev = self._last_dev is None or self._initial_dev is None or self._last_dev > self._initial_dev
-        return self._last_train > self.initial_loss and on_dev
+        """Whether the training loss ended above where it started. That of a mixture may, since it starts with counts
+        that know the train split by heart: there it is the network's that must have got out of hand."""
+        has_risen = self._last_train > self.initial_loss
+        return has_risen and (not isinstance(self.model, Mixture) or "diverging" in self._warned)
 
     def set_lr(self, lr: float) -> None:
         """Change the base rate from the next step on; the schedule goes on multiplying it."""
@@ -213,10 +212,10 @@ class Trainer:
                     told = time.perf_counter()
         self.seconds += time.perf_counter() - started
         self._evaluated_at = self.step
-        self._last_train, self._last_dev = losses["train"], losses.get("dev")
+        self._last_train = losses["train"]
         dev = losses.get("dev")
         if self.step == 0:
-            self.initial_loss, self._initial_dev = losses["train"], losses.get("dev")
+            self.initial_loss = losses["train"]
         if not self._counting and not all(map(math.isfinite, losses.values())):
             self._finite = False
         is_best = dev is not None and dev < (math.inf if self.best_dev is None else self.best_dev)
@@ -263,8 +262,6 @@ class Trainer:
             "evaluated_at": self._evaluated_at,
             "stale": self._stale,
             "last_train": self._last_train,
-            "initial_dev": self._initial_dev,
-            "last_dev": self._last_dev,
             "warned": sorted(self._warned),
         }
         return TrainerState(arrays, values)
@@ -285,7 +282,6 @@ class Trainer:
         self.train_seconds, self.seconds = v["train_seconds"], v["seconds"]
         self.initial_loss, self.best_dev, self.best_step = v["initial_loss"], v["best_dev"], v["best_step"]
         self._evaluated_at, self._stale, self._last_train = v["evaluated_at"], v["stale"], v["last_train"]
-        self._initial_dev, self._last_dev = v.get("initial_dev"), v.get("last_dev")  # not kept by version 0.1
         self._warned = set(v["warned"])
         self._finite = True
 

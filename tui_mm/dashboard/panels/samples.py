@@ -295,7 +295,7 @@ def sentence_lines(
         mark, dots = sentence["seen_in"] or "new", " .." if ascii_only else " …"
         told = wrap(f"{mark}  {printable(sentence['text']) or '(empty)'}", columns, indent=2)
         if len(told) > left:
-            told[left - 1 :] = [set_cell_size(told[left - 1], max(0, columns - len(dots))).rstrip() + dots]
+            told[left - 1 :] = [wrap(told[left - 1], max(1, columns - len(dots)))[0] + dots]
         texts = [Text(line) for line in told]
         texts[0].stylize(new if mark == "new" else "dim", 0, len(mark))
         lines += texts

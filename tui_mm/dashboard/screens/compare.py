@@ -7,7 +7,6 @@ when one of the runs has been evaluated, or when a person asks something else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from rich.text import Text
@@ -24,16 +23,14 @@ from tui_mm.dashboard.charts.compare import differences_text, facts_text, names_
 from tui_mm.dashboard.charts.look import Look
 from tui_mm.dashboard.charts.loss import Parts, loss_chart
 from tui_mm.dashboard.charts.view import ChartView
+from tui_mm.dashboard.compared import Compared
 from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.losses import comparison
 from tui_mm.dashboard.panels.base import theme_colors
 from tui_mm.dashboard.state import ViewState
 from tui_mm.dashboard.tabs import Tab, border_title
 from tui_mm.runs.differences import differences
-from tui_mm.runs.follow import RunFollower
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.listing import read_row
-from tui_mm.runs.row import RunRow
 from tui_mm.runs.run import Run
 from tui_mm.runs.series import Axis
 from tui_mm.worker.protocol import Compare
@@ -54,19 +51,6 @@ _AXES = get_args(Axis)
 _PARTS: tuple[Parts, ...] = ("both", "dev", "train")
 _SAID: dict[Parts, str] = {"both": "dev and train", "dev": "dev", "train": "train"}
 _SEED = LECTURE_SEED + 10  # what 'makemore-tui compare' and 'sample' begin with
-
-
-@dataclass
-class _Compared:
-    """A run with who follows it; None where its store cannot be read, which ``row`` then tells of."""
-
-    row: RunRow
-    follower: RunFollower | None
-    seen: object = None  # what was there when it was drawn last
-
-    @property
-    def name(self) -> str:
-        return self.row.name or self.row.id
 
 
 class Section(VerticalScroll, can_focus=True):
@@ -138,7 +122,7 @@ class CompareScreen(ModalScreen[bool]):
         self._state = state
         self._runs = [Run(home.runs / ident) for ident in idents]
         self._ask = ask
-        self._compared: list[_Compared] = []
+        self._compared: list[Compared] = []
         self._current = "curves"
         self._alone = False
         self._parts: Parts = "both"
@@ -165,52 +149,24 @@ class CompareScreen(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         self.set_class(self._state.ascii_only, "-ascii")
-        self._compared = [self._open(run) for run in self._runs]
+        self._compared = [Compared(run) for run in self._runs]
         self._arrange()
         self.query_one(f"#{self._current}").focus()
         self.set_interval(_LOOK_SECONDS, self._look)
 
     def on_unmount(self) -> None:
         for each in self._compared:
-            if each.follower is not None:
-                each.follower.close()
+            each.close()
 
     # -- the runs
 
-    @staticmethod
-    def _open(run: Run) -> _Compared:
-        row = read_row(run)
-        try:
-            follower = RunFollower(run)
-            follower.poll()
-        except RunError as error:
-            return _Compared(row if row.fault else RunRow(run.id, row.name, fault=str(error)), None)
-        return _Compared(row, follower, _seen(follower))
-
     def _look(self) -> None:
         """Take in what is new; draw and ask anew what that has changed."""
-        changed = [each for each in self._compared if self._has_changed(each)]
-        if changed:
+        changed = [each.look() for each in self._compared]
+        if any(changed):
             self._due = True
             self._draw_runs()
         self._ask_if_due()
-
-    def _has_changed(self, each: _Compared) -> bool:
-        """Whether a run was evaluated or has come to another state since it was drawn."""
-        follower = each.follower
-        if follower is None:
-            return False
-        try:
-            follower.poll()
-        except RunError as error:
-            follower.close()
-            each.follower, each.row = None, RunRow(each.row.id, each.row.name, fault=str(error))
-            return True
-        now = _seen(follower)
-        if now == each.seen:
-            return False
-        each.seen, each.row = now, read_row(follower.run)
-        return True
 
     # -- what the models are asked
 
@@ -321,7 +277,7 @@ class CompareScreen(ModalScreen[bool]):
 
     def _draw_differences(self, view: ChartView, named: list[str]) -> None:
         try:
-            text = differences_text(differences([run.config() for run in self._runs]), named, self._look_of(view))
+            text = differences_text(differences([each.config() for each in self._compared]), named, self._look_of(view))
         except RunError as error:
             view.say(str(error))
             return
@@ -400,7 +356,3 @@ class CompareScreen(ModalScreen[bool]):
             self.set_focus(self.query_one(f"#{self._current}"))
         else:
             self.dismiss(False)
-
-
-def _seen(follower: RunFollower) -> object:
-    return follower.meta.get("generation"), len(follower.evaluations), follower.status
