@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from models.base import CountingModel, LanguageModel
-from models.mixture import Mixture
 from tui_mm.config import RunConfig
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, TrainerState, Warned
 from tui_mm.training.optimizers import Optimizer, make_optimizer
@@ -58,6 +57,7 @@ class Trainer:
         self.train_seconds = 0.0
         self.seconds = 0.0
         self.initial_loss = math.nan
+        self._first_loss = -math.inf  # of the first minibatch
         self._last_train = math.nan
         self.best_dev: float | None = None
         self.best_step = 0
@@ -109,11 +109,17 @@ class Trainer:
             yield Finished(self.step, "done")
 
     @property
+    def _start_loss(self) -> float:
+        """What a loss is compared with to see whether the training gets worse: the greater of the train split's and the
+        first minibatch's. They differ where the predictions that are evaluated are mixed with counts, which know the
+        train split by heart, and training sees the network alone."""
+        return max(self.initial_loss, self._first_loss)
+
+    @property
     def _has_worsened(self) -> bool:
-        """Whether the training loss ended above where it started. That of a mixture may, since it starts with counts
-        that know the train split by heart: there it is the network's that must have got out of hand."""
+        """Whether the train loss ended above its start, and not because a mixture learnt to trust its counts less."""
         has_risen = self._last_train > self.initial_loss
-        return has_risen and (not isinstance(self.model, Mixture) or "diverging" in self._warned)
+        return has_risen and (self._last_train > self._first_loss or "diverging" in self._warned)
 
     def set_lr(self, lr: float) -> None:
         """Change the base rate from the next step on; the schedule goes on multiplying it."""
@@ -159,6 +165,8 @@ class Trainer:
             losses[k] = loss.detach()
             self.step += 1
         values = losses.cpu().numpy()
+        if self.step == count:
+            self._first_loss = float(values[0])
         elapsed = time.perf_counter() - started
         self._block = max(1, min(_MAX_BLOCK, round(_BLOCK_SECONDS * count / elapsed), 4 * count))
         return self._done(values, lr, elapsed)
@@ -262,6 +270,7 @@ class Trainer:
             "evaluated_at": self._evaluated_at,
             "stale": self._stale,
             "last_train": self._last_train,
+            "first_loss": self._first_loss if math.isfinite(self._first_loss) else None,
             "warned": sorted(self._warned),
         }
         return TrainerState(arrays, values)
@@ -282,6 +291,8 @@ class Trainer:
         self.train_seconds, self.seconds = v["train_seconds"], v["seconds"]
         self.initial_loss, self.best_dev, self.best_step = v["initial_loss"], v["best_dev"], v["best_step"]
         self._evaluated_at, self._stale, self._last_train = v["evaluated_at"], v["stale"], v["last_train"]
+        first = v.get("first_loss")  # version 0.1 did not keep it
+        self._first_loss = -math.inf if first is None else first
         self._warned = set(v["warned"])
         self._finite = True
 

@@ -50,7 +50,8 @@ def facts_text(found: Sequence[RunRow], look: Look) -> Text:
     for n, row in enumerate(found):
         letter, called, *others = (cell(name, table[name][n]) for name in widths)
         if row.fault:
-            others = [fit(row.fault, max(0, look.width - cell_len(letter + called)), ascii_only=look.ascii_only)]
+            reason = row.fault.partition(f"{row.id}/run.db: ")[2] or row.fault  # which run it is stands before it
+            others = [fit(reason, max(0, look.width - cell_len(letter + called)), ascii_only=look.ascii_only)]
         lines.append(line([(letter, _of(n, look)), (called + "".join(others), PLAIN)]))
     return rows(lines)
 
