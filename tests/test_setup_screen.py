@@ -114,7 +114,8 @@ def test_a_field_is_typed_into_and_marked_and_explained() -> None:
             assert "200,000 steps of 32" in seat.text_of("#outlook")
             while getattr(seat.app.focused, "field", "") != "hidden":
                 await seat.pilot.press("down")
-            assert "hidden: units of a hidden layer, or of a recurrent state; a whole number from 1 to 65,536" in seat.text_of("#explained")
+            explained = "hidden: units of a hidden layer, or of a recurrent state; a whole number from 1 to 65,536"
+            assert explained in seat.text_of("#explained")
             await seat.pilot.press("backspace", "backspace", "backspace", "3", "0", "0")
             assert "* hidden" in seat.painted
             assert "preset: 200" in seat.painted

@@ -9,7 +9,7 @@ from torch import Generator
 from data.levels import LevelName
 from data.lookup import WordIndex
 from data.splits import Splits
-from models.base import LanguageModel
+from models.base import CountingModel, LanguageModel
 from models.sampling import sample
 from tui_mm.experiments.engine import Lab, Procedure, StoppedError, difference
 from tui_mm.experiments.result import Chart, Row, bar_chart, best, finite
@@ -65,6 +65,9 @@ def _rung(lab: Lab, preset: str) -> Row:
         finished = session.train(should_stop=lab.should_stop, observe=observe)
     if finished is None:
         raise StoppedError
+    if isinstance(trainer.model, CountingModel):
+        cells, kept = trainer.model.parameter_count(), trainer.model.stored_count()
+        lab.note(f"{preset}: its parameters are the {cells:,} cells of its table, of which {kept:,} are not zero")
     row: Row = {
         "preset": preset,
         "model": config.model,

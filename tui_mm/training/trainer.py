@@ -233,22 +233,18 @@ class Trainer:
             self._stale += 1
         yield Evaluation(self.step, losses["train"], dev, is_best, self.seconds)
 
-    @property
-    def _expected(self) -> float:
-        """The loss that a network begins with, at least that of guessing: a mixture's is of more than its network."""
-        return max(self.initial_loss, math.log(self.model.vocab_size))
-
     def _warnings(self, block: StepBlock) -> Iterator[Warned]:
         mean = float(block.losses.mean())
         if not self._finite and not self._counting:
             bad = block.first_step + int(np.flatnonzero(~np.isfinite(block.losses))[0])
             yield Warned(bad, "not finite", f"the loss is {block.losses[bad - block.first_step]} at step {bad:,}")
-        elif mean > _DIVERGING * self._expected and "diverging" not in self._warned:
+        elif mean > _DIVERGING * self._start_loss and "diverging" not in self._warned:
             self._warned.add("diverging")
             yield Warned(
                 self.step,
                 "diverging",
-                f"the loss, {mean:.4g}, is far above its start, {self._expected:.4g}: lr {block.lr:g} may be too high",
+                f"the loss, {mean:.4g}, is far above its start, {self._start_loss:.4g}: "
+                f"lr {block.lr:g} may be too high",
             )
 
     # -- state
