@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,14 +20,15 @@ import data.windows
 from data.corpus import Corpus
 from data.splits import Split, Splits, split_words
 from data.windows import context_windows
-from models.base import BOUNDARY, IGNORED, CountingModel, LanguageModel, Layout
+from models.base import BOUNDARY, IGNORED, LanguageModel, Layout
 from models.mlp import MLP, MLPConfig
 from models.ngram import NGram, NGramConfig
 from models.sampling import Sample, SamplingConfig, next_distribution, sample
 from tui_mm.config import validate
 from tui_mm.kinds import KINDS
+from tui_mm.training.events import Finished
 from tui_mm.training.rows import Rows, all_rows, mean_loss, partial_losses
-from tui_mm.training.setup import build_model, prepare
+from tui_mm.training.setup import build_trainer
 
 CPU = torch.device("cpu")
 LIMIT = 6  # block size of the models that have a choice: less than many words, so that rows go on
@@ -65,11 +67,12 @@ def make_bigram(splits: Splits) -> NGram:
 
 
 SIZES: dict[str, Any] = {"block_size": LIMIT, "embedding": 8, "hidden": 12, "heads": 2, "layers": 2}
+TRAINING: dict[str, Any] = {"steps": 80, "batch_size": 32, "eval_every": 80, "lr": 0.02, "threads": 1, "device": "cpu"}
 VARIANTS: dict[str, dict[str, Any]] = {
     "ngram": {"model": "ngram", "block_size": 3},
     "interpolated": {"model": "interpolated", "block_size": 2},
     "backoff": {"model": "backoff", "block_size": 3},
-    "neural-bigram": {"model": "neural-bigram", "init": "lecture"},
+    "neural-bigram": {"model": "neural-bigram", "init": "lecture", "optimizer": "sgd", "lr": 20.0},
     "deep-mlp": {"activation": "relu", "norm": "batch", "dropout": 0.3, "init": "torch"},
     "blank-mlp": {"padding": "blank", "direct": "yes"},
     "mixture": {"mixture": "by-frequency", "layers": 1},
@@ -83,22 +86,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Of every model that the program builds: hyperparameters that make a small one with all its parts."""
 
 
+_TRAINED: dict[str, LanguageModel] = {}
+
+
 def make_variant(splits: Splits, name: str) -> LanguageModel:
-    """Ready to predict: counted, its weights away from their start, and chosen by dev."""
-    config = validate(SIZES | VARIANTS[name])
-    generator = Generator().manual_seed(5)
-    model = build_model(config, len(splits.vocabulary), generator)
-    rows = all_rows(splits, model, CPU)
-    prepare(model, rows)
-    if isinstance(model, CountingModel):
-        for contexts, targets, counts in rows["train"].distinct():
-            model.observe(contexts, targets, counts)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
-    if model.layout == "window":
-        model.adapt(rows["dev"].distinct())
-    return model.eval()
+    """A copy of one that was trained on the words for some steps, so that its names end."""
+    if name not in _TRAINED:
+        trainer = build_trainer(validate(TRAINING | SIZES | VARIANTS[name]), splits)
+        assert isinstance(list(trainer.events())[-1], Finished)
+        _TRAINED[name] = trainer.model.eval()
+    return copy.deepcopy(_TRAINED[name])
 
 
 @pytest.fixture
