@@ -137,7 +137,7 @@ def test_a_missing_file_and_a_folder_that_is_gone_are_said(kept: KeptExperiment)
 
 
 def test_a_free_lock_says_that_it_crashed(kept: KeptExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_mm.experiments.kept._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("tui_mm.runs.folder._LOCK_SECONDS", 0.05)
     kept.write(replace(kept.read(), status="running", pid=os.getpid()))
     assert kept.read().status == "crashed"
     assert not kept.stop()

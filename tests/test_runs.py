@@ -126,13 +126,13 @@ def test_a_folder_that_cannot_be_removed_is_said(place: Home, corpus: Corpus, mo
     def refuse(folder: Path) -> None:
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("tui_mm.runs.run.shutil.rmtree", refuse)
+    monkeypatch.setattr("tui_mm.runs.folder.shutil.rmtree", refuse)
     with pytest.raises(RunError, match="cannot be removed"):
         run.delete()
 
 
 def test_only_one_process_trains_a_run(place: Home, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui_mm.runs.run._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("tui_mm.runs.folder._LOCK_SECONDS", 0.05)
     run = make(place, corpus)
     assert not run.is_live()
     with run.training_lock():

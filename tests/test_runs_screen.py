@@ -280,7 +280,7 @@ def test_deleting_asks_and_only_a_clear_yes_deletes(place: Home, corpus: Corpus)
 def test_the_open_run_and_one_in_training_are_not_deleted(
     place: Home, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui_mm.runs.run._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("tui_mm.runs.folder._LOCK_SECONDS", 0.05)
     live, current = make(place, corpus), make(place, corpus)
 
     async def scene() -> None:

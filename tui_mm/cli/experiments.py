@@ -10,7 +10,7 @@ import click
 
 from tui_mm.cli.experiment import document, report
 from tui_mm.cli.help import PagedCommand, PagedGroup
-from tui_mm.cli.options import home_option, json_option
+from tui_mm.cli.options import home_of, home_option, json_option
 from tui_mm.cli.output import print_json, print_table, say
 from tui_mm.experiments.catalog import EXPERIMENTS
 from tui_mm.experiments.kept import KeptExperiment, all_experiments, find_experiment
@@ -84,7 +84,7 @@ def _summary(kept: KeptExperiment) -> dict[str, Any]:
 @click.pass_context
 def show_command(context: click.Context, reference: str, home: Home, as_json: bool) -> int:
     """Show what an experiment found. ID may be the start of one, or 'last'."""
-    report(find_experiment(_home(context, home), reference).read(), as_json=as_json)
+    report(find_experiment(home_of(context, home), reference).read(), as_json=as_json)
     return 0
 
 
@@ -97,7 +97,7 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
 @click.pass_context
 def delete_command(context: click.Context, references: tuple[str, ...], yes: bool, home: Home) -> int:
     """Delete experiments. Asks first on a terminal; one that is running is refused. Runs of a ladder stay."""
-    home = _home(context, home)
+    home = home_of(context, home)
     found = [find_experiment(home, reference) for reference in references]
     for kept in dict.fromkeys(found):
         if not yes and sys.stdin.isatty() and not click.confirm(f"delete experiment {kept.id} for good?"):
@@ -106,9 +106,3 @@ def delete_command(context: click.Context, references: tuple[str, ...], yes: boo
         kept.delete()
         say(f"experiment {kept.id} deleted")
     return 0
-
-
-def _home(context: click.Context, own: Home) -> Home:
-    """--home may stand before the subcommand or after it."""
-    given = context.get_parameter_source("home")
-    return context.obj if given is click.core.ParameterSource.DEFAULT else own

@@ -72,6 +72,12 @@ def home_option(command: F) -> F:
     )(command)
 
 
+def home_of(context: click.Context, own: Home) -> Home:
+    """The home of a subcommand: --home may stand before it, with its group's name, or after it."""
+    given = context.get_parameter_source("home")
+    return context.obj if given is click.core.ParameterSource.DEFAULT else own
+
+
 def json_option(command: F) -> F:
     return click.option(
         "--json", "as_json", is_flag=True, help="One JSON document on standard output; progress on standard error."

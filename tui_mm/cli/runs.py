@@ -10,7 +10,7 @@ import click
 
 from data.levels import CHARACTER, LEVELS
 from tui_mm.cli.help import PagedCommand, PagedGroup
-from tui_mm.cli.options import home_option, json_option
+from tui_mm.cli.options import home_of, home_option, json_option
 from tui_mm.cli.output import print_json, print_table, say
 from tui_mm.kinds import size_text
 from tui_mm.runs.home import Home, RunError
@@ -75,7 +75,7 @@ def _list(home: Home, as_json: bool) -> int:
 @click.pass_context
 def show_command(context: click.Context, reference: str, home: Home, as_json: bool) -> int:
     """Show a run: data, model, losses, configuration, samples and what happened."""
-    run = find_run(_home(context, home), reference)
+    run = find_run(home_of(context, home), reference)
     summary = summarize(run)
     if as_json:
         print_json(summary)
@@ -131,7 +131,7 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
 @click.pass_context
 def rename_command(context: click.Context, reference: str, name: str, home: Home) -> int:
     """Give a run another name. Two runs never have the same; an empty one takes the name away."""
-    home = _home(context, home)
+    home = home_of(context, home)
     run = find_run(home, reference)
     rename_run(home, run, name or None)
     say(f"run {run.id} is now named {name}" if name else f"run {run.id} has no name now")
@@ -149,7 +149,7 @@ def rename_command(context: click.Context, reference: str, name: str, home: Home
 @click.pass_context
 def delete_command(context: click.Context, references: tuple[str, ...], yes: bool, home: Home) -> int:
     """Delete runs with all that was kept of them. Asks first on a terminal; a run in training is refused."""
-    home = _home(context, home)
+    home = home_of(context, home)
     runs = [find_run(home, reference) for reference in references]
     for run in dict.fromkeys(runs):
         if not yes and sys.stdin.isatty() and not click.confirm(f"delete run {run.id} for good?"):
@@ -158,12 +158,6 @@ def delete_command(context: click.Context, references: tuple[str, ...], yes: boo
         run.delete()
         say(f"run {run.id} deleted")
     return 0
-
-
-def _home(context: click.Context, own: Home) -> Home:
-    """--home may stand before the subcommand or after it."""
-    given = context.get_parameter_source("home")
-    return context.obj if given is click.core.ParameterSource.DEFAULT else own
 
 
 def _summary_or_fault(run: Run) -> dict[str, Any]:

@@ -9,23 +9,21 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from data.levels import LevelName
 from tui_mm.config import RunConfig
 from tui_mm.experiments.catalog import EXPERIMENTS
 from tui_mm.experiments.result import ExperimentResult
+from tui_mm.runs.folder import hold, is_held, remove
 from tui_mm.runs.home import Home, RunError
 
 Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
@@ -33,7 +31,6 @@ Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
 MAX_BYTES = 1 << 24
 _ID = re.compile(r"[0-9a-f]{8}")
 _FILE = "experiment.json"
-_LOCK_SECONDS = 2.0  # a viewer that looks whether the lock is held has it itself for an instant
 
 
 @dataclass(frozen=True)
@@ -149,30 +146,11 @@ class KeptExperiment:
 
     def is_live(self) -> bool:
         """Whether a process runs it."""
-        if not self.folder.is_dir():
-            return False  # the lock would make it anew
-        lock = FileLock(self.folder / "lock", mode=0o600)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return is_held(self.folder)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Held by the one process that runs it; freed by the system when that dies. Raises RunError if held."""
-        if not self.folder.is_dir():
-            raise RunError(f"experiment {self.id}: its folder {self.folder} is gone")
-        lock = FileLock(self.folder / "lock", mode=0o600)
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout:
-            raise RunError(f"experiment {self.id}: is being run by another process; wait for it, or stop it") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return hold(self.folder, f"experiment {self.id}", "run")
 
     def stop(self) -> bool:
         """Ask who runs it to stop and to keep the rows that are done; whether there was anybody. Raises RunError."""
@@ -190,13 +168,7 @@ class KeptExperiment:
     def delete(self) -> None:
         """Raises RunError while it is run, and when its files cannot be removed."""
         with self.lock():
-            try:
-                shutil.rmtree(self.folder)
-            except OSError as error:
-                raise RunError(
-                    f"experiment {self.id}: {error.filename or self.folder} cannot be removed ({error.strerror}); "
-                    "see its permissions"
-                ) from None
+            remove(self.folder, f"experiment {self.id}")
 
 
 def create_experiment(

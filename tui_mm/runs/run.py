@@ -5,27 +5,24 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
-
-from filelock import FileLock, Timeout
 
 from data.corpus import WORD_LIST, Corpus, CorpusError, read_words
 from data.levels import WORD
 from data.splits import Splits
 from data.text import SENTENCES
 from tui_mm.config import ConfigError, RunConfig, validate
+from tui_mm.runs.folder import hold, is_held, remove
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.store import RunStore
 from tui_mm.words import split_for
 
 Which = Literal["best", "last"]
 _ID = re.compile(r"[0-9a-f]{8}")
-_LOCK_SECONDS = 2.0  # a viewer that looks whether the lock is held has it itself for an instant
 MAX_NAME = 80
 
 
@@ -85,41 +82,16 @@ class Run:
 
     def is_live(self) -> bool:
         """Whether a process is training it."""
-        if not self.folder.is_dir():
-            return False  # the lock would make it anew
-        lock = FileLock(self.folder / "lock", mode=0o600)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
+        return is_held(self.folder)
 
-    @contextmanager
-    def training_lock(self) -> Iterator[None]:
+    def training_lock(self) -> AbstractContextManager[None]:
         """Held by the one process that trains; freed by the system when that dies. Raises RunError if held."""
-        if not self.folder.is_dir():
-            raise RunError(f"run {self.id}: its folder {self.folder} is gone")
-        lock = FileLock(self.folder / "lock", mode=0o600)
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout:
-            raise RunError(f"run {self.id}: is being trained by another process; wait for it, or stop it") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return hold(self.folder, f"run {self.id}", "trained")
 
     def delete(self) -> None:
         """Raises RunError while it is being trained, and when its files cannot be removed."""
         with self.training_lock():
-            try:
-                shutil.rmtree(self.folder)
-            except OSError as error:
-                raise RunError(
-                    f"run {self.id}: {error.filename or self.folder} cannot be removed ({error.strerror}); "
-                    "see its permissions"
-                ) from None
+            remove(self.folder, f"run {self.id}")
 
 
 def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, facts: dict[str, Any]) -> Run:

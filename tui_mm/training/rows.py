@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,11 +75,12 @@ class Rows:
     @cached_property
     def _distinct(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """Distinct contexts with, for each following id, (row among them, id, how often): a part of the split each."""
+
+        def placed(array: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(self.device)
+
         found = distinct_windows(self.split.tokens, self.model.vocab_size, self.model.block_size)
-        return [
-            tuple(torch.from_numpy(a).to(self.device) for a in (w.contexts, w.row, w.target, w.count))  # type: ignore[misc]
-            for w in found
-        ]
+        return [(placed(w.contexts), placed(w.row), placed(w.target), placed(w.count)) for w in found]
 
     @cached_property
     def _distinct_chunks(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
