@@ -92,6 +92,8 @@ class MLP(LanguageModel):
         self.register_parameter(f"b{config.layers + 1}", normal(config.vocab_size))
         if config.direct:
             self.direct = nn.Parameter(torch.zeros(inputs, config.vocab_size))
+        # of each layer and the output's: made once, since a step is short
+        self._names = [(f"W{k}", f"b{k}", f"norm{k}") for k in range(1, config.layers + 2)]
         self._activation = ACTIVATIONS[config.activation]
         self._initialize(generator)
 
@@ -122,12 +124,13 @@ class MLP(LanguageModel):
 
     def _layer(self, k: int) -> tuple[nn.Parameter, nn.Parameter | None]:
         """Weight and bias of the k-th hidden layer, counted from 0."""
-        return getattr(self, f"W{k + 1}"), getattr(self, f"b{k + 1}", None)
+        weight, bias, _ = self._names[k]
+        return getattr(self, weight), None if self.config.batch_norm else getattr(self, bias)
 
     @property
     def _output(self) -> tuple[nn.Parameter, nn.Parameter]:
-        last = self.config.layers + 1
-        return getattr(self, f"W{last}"), getattr(self, f"b{last}")
+        weight, bias, _ = self._names[-1]
+        return getattr(self, weight), getattr(self, bias)
 
     def _embed(self, contexts: Tensor) -> Tensor:
         if self.config.padding == "blank":
@@ -136,27 +139,30 @@ class MLP(LanguageModel):
             contexts = contexts.masked_fill(F.pad(before, (0, 1)), self.vocab_size)
         return F.embedding(contexts, self.C).flatten(1)  # (rows, block_size * embedding)
 
-    def _hidden(self, emb: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """What goes into the output layer, and the values of each hidden one: (rows, hidden)."""
-        h, values = emb, {}
+    def _hidden(self, emb: Tensor, values: list[Tensor] | None = None) -> Tensor:
+        """What goes into the output layer, (rows, hidden); the values of every hidden layer are added to ``values``."""
+        h, dropout = emb, self.config.dropout
         for k in range(self.config.layers):
             W, b = self._layer(k)
-            h = getattr(self, f"norm{k + 1}")(h @ W) if b is None else torch.addmm(b, h, W)
+            h = getattr(self, self._names[k][2])(h @ W) if b is None else torch.addmm(b, h, W)
             h = self._activation(h)
-            values[f"{self.config.activation}{k + 1 if self.config.layers > 1 else ''}"] = h
-            if self.config.dropout:
-                h = F.dropout(h, self.config.dropout, self.training)
-        return h, values
+            if values is not None:
+                values.append(h)
+            if dropout:
+                h = F.dropout(h, dropout, self.training)
+        return h
 
     def forward(self, contexts: Tensor) -> Tensor:
         emb = self._embed(contexts)
-        h, _ = self._hidden(emb)
         W, b = self._output
-        logits = torch.addmm(b, h, W)  # (rows, vocab_size)
+        logits = torch.addmm(b, self._hidden(emb), W)  # (rows, vocab_size)
         return logits + emb @ self.direct if self.config.direct else logits
 
     def embedding_table(self) -> Tensor:
         return self.C if self.config.padding == "boundary" else self.C[: self.vocab_size]
 
     def activations(self, contexts: Tensor) -> dict[str, Tensor]:
-        return self._hidden(self._embed(contexts))[1]
+        values: list[Tensor] = []
+        self._hidden(self._embed(contexts), values)
+        name = self.config.activation
+        return {name if len(values) == 1 else f"{name}{k}": h for k, h in enumerate(values, start=1)}

@@ -1,4 +1,4 @@
-"""Folders that one process works on at a time, of runs and of experiments: a lock in the folder says whether one does."""
+"""Folders that one process at a time works on, of runs and of experiments: a lock in each says whether one does."""
 
 from __future__ import annotations
 
