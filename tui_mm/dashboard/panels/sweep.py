@@ -105,7 +105,7 @@ class SweepPanel(Panel):
     def _invitation(self) -> str:
         """What there is to do before there is a sweep."""
         if self.state.config.counts:
-            return "the bigram model learns by counting: there is no learning rate to find"
+            return f"the {self.state.config.model} model learns by counting: there is no learning rate to find"
         plan = Sweep()
         return (
             f"press l to sweep: one step at each of {plan.points:,} rates 10**e, e from {plan.low:g} to {plan.high:g}, "
