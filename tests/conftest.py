@@ -27,6 +27,9 @@ WORDS = (REPOSITORY / "tests" / "words.txt").read_text(encoding="utf-8").split()
 settings.register_profile("project", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
+# The programs that tests start need not compile our modules anew each time, whatever the shell says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Where the tests run in a shell's background, Ctrl-C is ignored, and so it would be by every program they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,5 +1,7 @@
 """`python -P -m tui_mm.worker FOLDER`: the worker process of a run. Started by the client, not by a person."""
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -12,12 +14,16 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    gc.disable()  # loading torch makes nothing to collect
     from tui_mm.runs.run import Run
     from tui_mm.signals import stop_on_signals
     from tui_mm.worker.loading import resume_trainer
     from tui_mm.worker.server import Server, Viewer
     from tui_mm.worker.session import training_session
 
+    gc.freeze()  # what was loaded stays: it is never looked through again, at the end neither
+    gc.enable()
+    atexit.register(gc.freeze)
     run = Run(Path(sys.argv[1]))
     trainer, splits = resume_trainer(run)
     with training_session(run, trainer, splits, serves=True) as session, stop_on_signals(signal.SIGTERM) as stop:
