@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import hashlib
 import os
 import signal
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from textual._context import active_app
 
 from data.catalog import CATALOG
 from data.corpus import Corpus, parse_words, read_words
+from tests.calm import prompt
 from tui_mm.cli.app import run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -34,6 +33,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """What was loaded stays until the end: the collector need not look through it with every test."""
+    gc.collect()
+    gc.freeze()
+
+
 @dataclass(frozen=True)
 class Outcome:
     code: int
@@ -48,19 +53,10 @@ def one_thread() -> None:
 
 
 @pytest.fixture
-def prompt_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a key, Textual's pilot waits until the processor idles, 40 ms at least. Where there are hundreds of keys
-    and no threads behind them, this waits until no widget has a message to read, at most a second as Textual does."""
-
-    async def read_all(*_: float) -> None:
-        app, quiet, give_up = active_app.get(None), 0, time.monotonic() + 1
-        while quiet < 12 and time.monotonic() < give_up:
-            await asyncio.sleep(0)
-            screens = app.screen_stack if app is not None and app.is_running else []
-            pumps = [node for screen in screens for node in screen.walk_children(with_self=True)]
-            quiet = 0 if any(pump.message_queue_size for pump in [*pumps, *([app] if app else [])]) else quiet + 1
-
-    monkeypatch.setattr("textual.app.wait_for_idle", read_all)
+def prompt_pilot() -> Iterator[None]:
+    """Textual's pilot waits by messages: for apps that no thread and no process has anything to tell."""
+    with prompt():
+        yield
 
 
 @pytest.fixture(autouse=True)

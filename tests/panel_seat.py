@@ -16,6 +16,7 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from data.corpus import Corpus
+from tests.calm import prompt
 from tui_mm.config import make_config
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.messages import InspectionWanted
@@ -111,12 +112,13 @@ async def alone(
     panel: Panel, size: tuple[int, int] = (84, 17), kind: type[Alone] = Alone
 ) -> AsyncIterator[tuple[Alone, Pilot[None]]]:
     app = kind(panel)
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        app.panel.draw()
-        app.panel.focus()
-        await pilot.pause()
-        yield app, pilot
+    with prompt():
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            app.panel.draw()
+            app.panel.focus()
+            await pilot.pause()
+            yield app, pilot
 
 
 def keys_of(panel: type[Panel]) -> list[str]:

@@ -6,7 +6,6 @@ answered at once with fixed values.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import math
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +22,7 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from data.corpus import parse_words
+from tests.calm import prompt
 from tui_mm.config import RunConfig, make_config
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.opening import Opened
@@ -304,14 +304,6 @@ class Seat:
                 await app.workers.wait_for_complete(under_way)
             await self.pilot.pause()
 
-    async def calm(self, *_: float) -> None:
-        """Until no widget has a message to read: sooner than Textual's pilot, which awaits an idle processor."""
-        app, still = self.app, 0
-        while still < 12:
-            await asyncio.sleep(0)
-            pumps = [app, *(node for screen in app.screen_stack for node in screen.walk_children(with_self=True))]
-            still = 0 if any(pump.message_queue_size for pump in pumps) else still + 1
-
     @property
     def _under_way(self) -> list[Worker[Any]]:
         """Without the one by which a folder's tree awaits what it is to read next."""
@@ -338,24 +330,15 @@ class Seat:
 
 @asynccontextmanager
 async def held(
-    moment: Moment,
-    size: tuple[int, int] = (120, 36),
-    *,
-    home: Home = NOWHERE,
-    ascii_only: bool = False,
-    quick: bool = False,
+    moment: Moment, size: tuple[int, int] = (120, 36), *, home: Home = NOWHERE, ascii_only: bool = False
 ) -> AsyncIterator[Seat]:
-    """``quick``: where a hundred keys are pressed and no picture is taken, wait for messages alone."""
     app = StillApp(moment, home=home, ascii_only=ascii_only)
-    async with app.run_test(size=size) as pilot:
-        seat = Seat(app, pilot)
-        await seat.settle()
-        app.hold()
-        await seat.settle()
-        with pytest.MonkeyPatch.context() as patch:
-            if quick:
-                patch.setattr("textual.app.wait_for_idle", seat.calm)
-                patch.setattr("textual.pilot.wait_for_idle", seat.calm)
+    with prompt():
+        async with app.run_test(size=size) as pilot:
+            seat = Seat(app, pilot)
+            await seat.settle()
+            app.hold()
+            await seat.settle()
             yield seat
 
 

@@ -109,7 +109,7 @@ def text_of(screen: CompareScreen, name: str) -> str:
 
 def test_runs_are_marked_in_the_list_and_put_side_by_side(place: Home) -> None:
     async def scene() -> None:
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             await seat.press("r")
             await seat.press("space", "down", "space", "c")
             screen = seat.app.screen
@@ -126,7 +126,7 @@ def test_runs_are_marked_in_the_list_and_put_side_by_side(place: Home) -> None:
 
 def test_the_key_of_the_dashboard_compares_what_lies_over_the_chart_or_leads_to_the_list(place: Home) -> None:
     async def scene() -> None:
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             await seat.press("C")
             assert isinstance(seat.app.screen, RunsScreen)
             assert "mark 2 to 5 runs" in seat.app.said[-1]
@@ -144,7 +144,7 @@ def test_the_key_of_the_dashboard_compares_what_lies_over_the_chart_or_leads_to_
 
 def test_the_palette_and_the_help_have_it(place: Home) -> None:
     async def scene() -> None:
-        async with held("done", (80, 24), home=place, quick=True) as seat:
+        async with held("done", (80, 24), home=place) as seat:
             titles = {command.title: command.help for command in seat.app.get_system_commands(seat.app.screen)}
             assert "side by side" in titles["compare runs (C)"]
             await seat.press("question_mark")
@@ -166,7 +166,7 @@ def test_the_palette_and_the_help_have_it(place: Home) -> None:
 
 def test_every_section_has_its_part_and_the_models_are_asked_once(place: Home) -> None:
     async def scene() -> None:
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             screen = await compared(seat)
             (asked,) = questions(seat.app)
             assert (asked.runs, asked.prefix, asked.seed, asked.checkpoint) == (IDS, "", SEED, "last")
@@ -188,7 +188,7 @@ def test_every_section_has_its_part_and_the_models_are_asked_once(place: Home) -
 
 def test_the_prefix_is_asked_for_letter_by_letter_and_escape_leaves_it_first(place: Home) -> None:
     async def scene() -> None:
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             screen = await compared(seat)
             await seat.press("p", "e", "l", "g", "b")
             assert screen.query_one(Input).value == "elgb"
@@ -210,7 +210,7 @@ def test_the_prefix_is_asked_for_letter_by_letter_and_escape_leaves_it_first(pla
 
 def test_keys_draw_with_other_seeds_ask_other_weights_and_change_the_chart_as_the_loss_panel_does(place: Home) -> None:
     async def scene() -> None:
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             screen, settings = await compared(seat), seat.app.state.settings
             before = text_of(screen, "drawn")
             seeds = []
@@ -246,7 +246,7 @@ def test_keys_draw_with_other_seeds_ask_other_weights_and_change_the_chart_as_th
 def test_it_follows_a_run_that_goes_on_and_asks_at_its_evaluations_alone(place: Home) -> None:
     async def scene() -> None:
         live = keep(place, "00000005", "live", steps=300, status="running")
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             with live.training_lock(), live.store() as store:
                 screen = await compared(seat, ("00000002", "00000005"))
                 assert "300 of 1,000" in seat.screen
@@ -271,7 +271,7 @@ def test_it_follows_a_run_that_goes_on_and_asks_at_its_evaluations_alone(place: 
 
 def test_while_the_open_run_trains_the_worker_is_not_asked_more_often_than_its_pace_allows(place: Home) -> None:
     async def scene() -> None:
-        async with held("training", (120, 36), home=place, quick=True) as seat:
+        async with held("training", (120, 36), home=place) as seat:
             screen = await compared(seat)
             seat.app._paces["compare"].due = math.inf  # however slow the machine is
             with Run(place.runs / "00000002").store() as store:
@@ -293,7 +293,7 @@ def test_while_the_open_run_trains_the_worker_is_not_asked_more_often_than_its_p
 
 def test_nothing_is_painted_when_nothing_changed(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             screen = await compared(seat)
             shown: list[str] = []
             monkeypatch.setattr(ChartView, "show", lambda view, _: shown.append(str(view.id)) or 0)
@@ -307,7 +307,7 @@ def test_nothing_is_painted_when_nothing_changed(place: Home, monkeypatch: pytes
 
 def test_the_panels_under_it_are_left_until_it_is_left(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
-        async with held("training", (120, 36), home=place, quick=True) as seat:
+        async with held("training", (120, 36), home=place) as seat:
             await compared(seat)
             drawn: list[object] = []
             monkeypatch.setattr(seat.app, "_show", drawn.append)
@@ -324,7 +324,7 @@ def test_a_run_that_is_deleted_meanwhile_or_cannot_be_read_is_said_in_its_line(p
         broken = place.runs / "00000006"
         broken.mkdir()
         (broken / "run.db").write_bytes(b"no store")
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             screen = await compared(seat, ("00000002", "00000006"))
             assert "cannot be opened" in seat.screen
             assert "no curves" in text_of(screen, "curves")
@@ -341,12 +341,12 @@ def test_a_worker_that_refuses_or_is_not_there_is_said(place: Home, monkeypatch:
         raise ask.CommandError("run 0a1b2c3d is trained in another terminal by a command that takes no orders")
 
     async def scene() -> None:
-        async with held("no words", (120, 36), home=place, quick=True) as seat:
+        async with held("no words", (120, 36), home=place) as seat:
             screen = await compared(seat)
             assert "as soon as torch has loaded" in text_of(screen, "drawn")
             assert "B counts, dev 2.450" in text_of(screen, "curves"), "what is kept is shown all the same"
             await seat.press(*"gGbvz", "p", "e", "escape", "escape")
-        async with held("done", (120, 36), home=place, quick=True) as seat:
+        async with held("done", (120, 36), home=place) as seat:
             with monkeypatch.context() as patch:
                 patch.setattr(StillClient, "ask", refused)
                 screen = await compared(seat)
@@ -366,7 +366,7 @@ def test_it_folds_and_every_section_is_reached_at_every_size(
     small: tuple[int, int], large: tuple[int, int], ascii_only: bool, place: Home
 ) -> None:
     async def scene() -> None:
-        async with held("done", small, home=place, ascii_only=ascii_only, quick=True) as seat:
+        async with held("done", small, home=place, ascii_only=ascii_only) as seat:
             screen = await compared(seat)
             for size, count in ((small, 1), (large, 4), (small, 1)):
                 asked = questions(seat.app)

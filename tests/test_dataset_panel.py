@@ -23,6 +23,8 @@ from tui_mm.dashboard.panels.dataset import DatasetPanel
 from tui_mm.dashboard.state import ViewState, Words
 from tui_mm.words import split_for
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 WHOLE = make_config(flags={"train_fraction": 1.0, "dev_fraction": 0.0})  # too few words to be divided
 
 

@@ -277,7 +277,7 @@ def test_the_list_opens_one_and_deletes_one() -> None:
 
 def test_the_palette_has_each_and_the_list() -> None:
     async def scene() -> None:
-        async with held("training", quick=True) as seat:
+        async with held("training") as seat:
             app = seat.app
             titles = {command.title for command in app.get_system_commands(app.screen)}
             assert {f"Experiment: {experiment.title}" for experiment in EXPERIMENTS.values()} <= titles

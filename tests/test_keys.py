@@ -99,7 +99,7 @@ async def back(seat: Seat) -> None:
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_every_key_of_the_app_is_borne_and_sends_what_it_should(moment: Moment, tmp_path: Path) -> None:
     async def scene() -> None:
-        async with held(moment, (50, 15), home=Home(tmp_path / "kept"), quick=True) as seat:
+        async with held(moment, (50, 15), home=Home(tmp_path / "kept")) as seat:
             app = seat.app
             for key in keys_of(DashboardApp):
                 if key != "q":
@@ -118,7 +118,7 @@ def test_every_key_of_the_app_is_borne_and_sends_what_it_should(moment: Moment, 
 @pytest.mark.parametrize(("moment", "size"), PLACES, ids=lambda v: v if isinstance(v, str) else f"{v[0]}x{v[1]}")
 def test_every_key_of_the_panels_is_borne(moment: Moment, size: tuple[int, int], tmp_path: Path) -> None:
     async def scene() -> None:
-        async with held(moment, size, home=Home(tmp_path / "kept"), quick=True) as seat:
+        async with held(moment, size, home=Home(tmp_path / "kept")) as seat:
             app = seat.app
             app.sent.clear()
             for number, kind in enumerate(panels(app), start=1):
@@ -140,7 +140,7 @@ def test_every_key_of_the_panels_is_borne(moment: Moment, size: tuple[int, int],
 
 def test_every_key_has_an_id_and_a_tooltip_and_stands_for_one_thing() -> None:
     async def scene() -> None:
-        async with held("no words", quick=True) as seat:
+        async with held("no words") as seat:
             holders = [DashboardApp, *panels(seat.app)]
         bindings = [binding for holder in holders for binding in given(holder)]
         assert len(bindings) > 50
@@ -158,7 +158,7 @@ def test_every_key_has_an_id_and_a_tooltip_and_stands_for_one_thing() -> None:
 
 def test_the_help_and_the_palette_have_every_key() -> None:
     async def scene() -> None:
-        async with held("training", quick=True) as seat:
+        async with held("training") as seat:
             app = seat.app
             display = app.get_key_display
             sections = help_sections(DashboardApp.BINDINGS, panels(app))
@@ -192,12 +192,12 @@ def test_the_help_and_the_palette_have_every_key() -> None:
 
 def test_every_key_says_something_where_it_can_do_nothing() -> None:
     async def scene() -> None:
-        async with held("no words", quick=True) as seat:
+        async with held("no words") as seat:
             for key in SENT:
                 seat.app.said.clear()
                 await seat.press(key)
                 assert seat.app.said, key
-        async with held("done", quick=True) as seat:
+        async with held("done") as seat:
             for key in (k for k, at in SENT.items() if not at["done"]):
                 seat.app.said.clear()
                 await seat.press(key)
@@ -211,7 +211,7 @@ def test_every_key_says_something_where_it_can_do_nothing() -> None:
 )
 def test_a_rate_goes_to_the_training_or_into_the_configuration(moment: Moment, is_sent: bool) -> None:
     async def scene() -> None:
-        async with held(moment, quick=True) as seat:
+        async with held(moment) as seat:
             app = seat.app
             app.sent.clear()
             await seat.press("L", *"0.25", "enter")
@@ -234,7 +234,7 @@ def test_a_rate_goes_to_the_training_or_into_the_configuration(moment: Moment, i
 
 def test_the_panels_own_keys_ask_anew() -> None:
     async def scene() -> None:
-        async with held("done", quick=True) as seat:
+        async with held("done") as seat:
             app = seat.app
             await seat.press("3")
             for key, name, value in (
@@ -268,7 +268,7 @@ def test_the_panels_own_keys_ask_anew() -> None:
 
 def test_keys_typed_into_the_prefix_are_letters() -> None:
     async def scene() -> None:
-        async with held("training", quick=True) as seat:
+        async with held("training") as seat:
             app = seat.app
             await seat.press("s")
             app.sent.clear()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
@@ -13,6 +14,8 @@ from textual.widgets import Static
 from tui_mm.config import make_config
 from tui_mm.dashboard.panels.log import LogPanel
 from tui_mm.dashboard.state import ViewState
+
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
 
 LINE = "a line that is longer than the panel is wide, and 李小龙 in it"
 

@@ -28,6 +28,8 @@ from tui_mm.dashboard.state import ViewState, Words
 from tui_mm.settings import Settings
 from tui_mm.words import split_for
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 PLAIN = (Style.null(), Style.null())
 
 

@@ -23,6 +23,8 @@ from tui_mm.dashboard.screens.setup import Form, SetupScreen
 from tui_mm.dashboard.screens.words import WordFiles, WordsScreen
 from tui_mm.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 PATIENCE_S = 60.0
 SIZES = [(50, 15), (80, 24), (120, 36), (200, 60), (300, 100)]
 NOTHING = object()

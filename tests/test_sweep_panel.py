@@ -20,6 +20,8 @@ from tui_mm.dashboard.panels.sweep import SweepPanel, planned_exponents
 from tui_mm.dashboard.state import ViewState
 from tui_mm.training.suggestions import smooth, suggest
 
+pytestmark = pytest.mark.usefixtures("prompt_pilot")
+
 X = np.linspace(-3, 0, 1000)
 Y = 2.5 + 8 / (1 + np.exp((X + 1.6) * 5)) + 6 / (1 + np.exp(-(X + 0.2) * 12))
 FOUND = suggest(X, smooth(Y))
