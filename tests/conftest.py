@@ -68,6 +68,36 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+Promise = Callable[..., None]
+
+
+@pytest.fixture
+def promised(record_property: Callable[[str, object], None]) -> Promise:
+    """Writes down what a test found of a promise in docs/reliability.md: ``promised("no step is lost", tried=20,
+    lost=0, figure="seen after 0.3 s")``. The run ends with a table of all of them."""
+
+    def write_down(promise: str, *, tried: int, lost: int, figure: str = "") -> None:
+        record_property("promise", (promise, tried, lost, figure))
+        assert lost == 0, f"{promise}: {lost} of {tried} lost"
+
+    return write_down
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    found = [
+        (*value, report.nodeid)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in report.user_properties
+        if name == "promise" and report.when == "call"
+    ]
+    if found:
+        terminalreporter.section("promises of docs/reliability.md")
+        terminalreporter.line("| promise | tried | lost | figure | test |")
+        for promise, tried, lost, figure, test in sorted(found):
+            terminalreporter.line(f"| {promise} | {tried:,} | {lost:,} | {figure} | {test} |")
+
+
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Runs the command line in this process: ``cli("train", "--steps", "5")``."""
