@@ -105,18 +105,45 @@ def test_snapshots_are_truncated_with_the_evaluations(store: RunStore) -> None:
     assert store.snapshots("names") == []
 
 
-def test_a_store_of_version_1_is_gone_on_with(store: RunStore) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_version_is_gone_on_with(version: int, store: RunStore) -> None:
     store.add_losses(chunk(1, 4))
+    store.add_event(0, "started", "started")
     store.close()
     with sqlite3.connect(store.path) as db:
-        db.execute("DROP TABLE snapshots")
-        db.execute("PRAGMA user_version=1")
+        db.execute("ALTER TABLE events DROP COLUMN sender")
+        if version == 1:
+            db.execute("DROP TABLE snapshots")
+        db.execute(f"PRAGMA user_version={version}")
     with RunStore(store.path) as first, RunStore(store.path) as second:
         first.add_snapshot(2, "names", ["a"])
         assert second.snapshots("names") == [(2, ["a"])]
         assert len(second.losses()) == 4
+        second.add_event(3, "lr", "lr 0.1", "somebody")
+        assert [(e.message, e.sender) for e in first.events()] == [("started", ""), ("lr 0.1", "somebody")]
     with sqlite3.connect(store.path) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_an_older_store_that_two_open_at_once_is_upgraded_once(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        db.execute("ALTER TABLE events DROP COLUMN sender")
+        db.execute("PRAGMA user_version=2")
+    make = RunStore._make
+
+    def while_another_does(self: RunStore, tables: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(RunStore, "_make", make)
+            RunStore(store.path).close()
+        make(self, tables)
+
+    monkeypatch.setattr(RunStore, "_make", while_another_does)
+    with RunStore(store.path) as late:
+        late.add_event(0, "a", "one", "me")
+        assert late.events()[0].sender == "me"
 
 
 def test_outdated_commands_are_the_answered_ones_beyond_the_newest(store: RunStore) -> None:

@@ -14,6 +14,10 @@ from tui_mm.runs.home import RunError
 _LOCK_SECONDS = 2.0  # a viewer that looks whether the lock is held has it itself for an instant
 
 
+class BusyError(RunError):
+    """Another process works on the folder."""
+
+
 def is_held(folder: Path) -> bool:
     """Whether a process works on it."""
     if not folder.is_dir():
@@ -37,7 +41,7 @@ def hold(folder: Path, called: str, busy: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:
-        raise RunError(f"{called}: is being {busy} by another process; wait for it, or stop it") from None
+        raise BusyError(f"{called}: is being {busy} by another process; wait for it, or stop it") from None
     try:
         yield
     finally:

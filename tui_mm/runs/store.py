@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tui_mm.runs.home import RunError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_SECONDS = 5.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -51,11 +51,15 @@ CREATE TABLE events (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL
 );
 """
+_SENDER = """
+ALTER TABLE events ADD COLUMN sender TEXT NOT NULL DEFAULT '';                      -- since version 3: who asked for it
+"""
 _SNAPSHOTS = """
 CREATE TABLE IF NOT EXISTS snapshots (                                              -- since version 2
     step INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (kind, step)
 );
 """
+_UPGRADES = {1: _SNAPSHOTS + _SENDER, 2: _SENDER}  # from a version to the newest
 _KEPT_COMMANDS = 200  # the newest, answered or not
 
 
@@ -99,6 +103,7 @@ class EventRow:
     step: int
     kind: str
     message: str
+    sender: str = ""  # the viewer that asked for it, where one did
 
 
 class RunStore:
@@ -116,11 +121,10 @@ class RunStore:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             if create:
-                self._make(_SCHEMA + _SNAPSHOTS)
+                self._make(_SCHEMA + _SNAPSHOTS + _SENDER)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 1:
-                self._make(_SNAPSHOTS)
-                version = SCHEMA_VERSION
+            if version in _UPGRADES:
+                version = self._upgrade(version)
         except (sqlite3.DatabaseError, OSError) as error:
             raise RunError(
                 f"{path}: cannot be opened as a run store ({error}); the file is damaged or locked"
@@ -134,6 +138,17 @@ class RunStore:
 
     def _make(self, tables: str) -> None:
         self._db.executescript(f"BEGIN IMMEDIATE; {tables} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+
+    def _upgrade(self, version: int) -> int:
+        """Bring an older store to the newest version, unless another process does at this moment."""
+        try:
+            self._make(_UPGRADES[version])
+        except sqlite3.OperationalError:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+                raise
+        return SCHEMA_VERSION
 
     def __enter__(self) -> RunStore:
         return self
@@ -221,9 +236,10 @@ class RunStore:
             [(step, i, s.text, s.seen_in) for i, s in enumerate(samples)],
         )
 
-    def add_event(self, step: int, kind: str, message: str) -> None:
+    def add_event(self, step: int, kind: str, message: str, sender: str = "") -> None:
         self._run(
-            "INSERT INTO events (time, step, kind, message) VALUES (?, ?, ?, ?)", (time.time(), step, kind, message)
+            "INSERT INTO events (time, step, kind, message, sender) VALUES (?, ?, ?, ?, ?)",
+            (time.time(), step, kind, message, sender),
         )
 
     def add_snapshot(self, step: int, kind: str, value: Any) -> None:
@@ -382,7 +398,7 @@ class RunStore:
         return self._run("SELECT max(step) FROM snapshots")[0][0]  # type: ignore[no-any-return]
 
     def events(self, after: int = 0) -> list[EventRow]:
-        rows = self._run("SELECT time, step, kind, message FROM events WHERE id > ? ORDER BY id", (after,))
+        rows = self._run("SELECT time, step, kind, message, sender FROM events WHERE id > ? ORDER BY id", (after,))
         return [EventRow(*row) for row in rows]
 
 

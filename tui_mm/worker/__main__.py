@@ -15,19 +15,26 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     gc.disable()  # loading torch makes nothing to collect
+    from tui_mm.runs.folder import BusyError
     from tui_mm.runs.run import Run
     from tui_mm.signals import stop_on_signals
     from tui_mm.worker.loading import resume_trainer
-    from tui_mm.worker.server import Server, Viewer
+    from tui_mm.worker.server import USER_ERRORS, Server, Viewers
     from tui_mm.worker.session import training_session
 
     gc.freeze()  # what was loaded stays: it is never looked through again, at the end neither
     gc.enable()
     atexit.register(gc.freeze)
     run = Run(Path(sys.argv[1]))
-    trainer, splits = resume_trainer(run)
-    with training_session(run, trainer, splits, serves=True) as session, stop_on_signals(signal.SIGTERM) as stop:
-        Server(session, Viewer(), stop).serve()
+    try:
+        trainer, splits = resume_trainer(run)
+        with training_session(run, trainer, splits, serves=True) as session, stop_on_signals(signal.SIGTERM) as stop:
+            Server(session, Viewers(run.folder), stop).serve()
+    except BusyError:
+        return 0  # two viewers have started a worker at once: the other serves both
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201, that is worker.log
+        return 2
     return stop.exit_code if stop() else 0
 
 

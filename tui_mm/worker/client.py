@@ -1,7 +1,7 @@
 """The viewer's end: starts a worker for a run, and asks it for things through the run's inbox. No torch.
 
-The worker is a session of its own (setsid), so what ends the viewer's terminal does not end it. It learns that its
-viewer has gone when its standard input closes.
+The worker is a session of its own (setsid), so what ends the viewer's terminal does not end it. It learns that who
+started it has gone when its standard input closes, and of the others by the lock that all viewers share.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tui_mm.runs.home import RunError
+from tui_mm.runs.presence import Presence
 from tui_mm.runs.run import Run
 from tui_mm.worker.protocol import Command, CommandError
 
@@ -29,12 +30,17 @@ class WorkerGoneError(RunError):
 
 
 class WorkerClient:
-    """One viewer of one run. Use from one thread; ``close`` when done."""
+    """One viewer of one run. Use from one thread; ``close`` when done.
 
-    def __init__(self, run: Run, sender: str = "") -> None:
+    ``stays``: whether it watches, so that a worker with nothing to do waits for its questions; a command that only
+    leaves an order does not.
+    """
+
+    def __init__(self, run: Run, sender: str = "", *, stays: bool = True) -> None:
         self.run = run
-        self._sender = sender or f"viewer {os.getpid()}"
+        self.sender = sender or this_viewer()
         self._store = run.store()
+        self._presence = Presence(run.folder) if stays else None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_at = self._log_size()  # up to where ``new_lines`` has read
         self._begun_line = b""
@@ -69,6 +75,10 @@ class WorkerClient:
         if self._process is not None and self._process.poll() is None:
             return True
         return self.run.is_live()
+
+    def is_left(self) -> bool:
+        """Whether there was a worker that went without a fault: the viewer before had started it, say."""
+        return not self.exit_code and not self.is_alive()
 
     def is_served(self) -> bool:
         """Whether who holds the run looks into its inbox: 'makemore-tui train' does not."""
@@ -115,7 +125,7 @@ class WorkerClient:
 
     def send(self, command: Command) -> int:
         """Put a command into the inbox; returns the number to ask ``answer`` with."""
-        return self._store.put_command(self._sender, command.kind, command.arguments())
+        return self._store.put_command(self.sender, command.kind, command.arguments())
 
     def answer(self, number: int) -> dict[str, Any] | None:
         """What was answered, None while nothing was. Raises CommandError for a command that was refused."""
@@ -157,10 +167,24 @@ class WorkerClient:
         self.run.delete()
 
     def leave(self) -> None:
-        """Let the worker see that this viewer is gone: it ends now if idle, at its end if it trains."""
+        """Let the worker see that this viewer is gone: if it was the last, it ends now if idle, at its end if it
+        trains."""
+        if self._presence is not None:
+            self._presence.end()
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
     def close(self) -> None:
         self.leave()
         self._store.close()
+
+
+def this_viewer() -> str:
+    """How others see who gives orders from this process: where it is, and its number."""
+    try:
+        place = os.ttyname(sys.__stdin__.fileno()).removeprefix("/dev/") if sys.__stdin__ else ""
+    except (OSError, ValueError):
+        place = ""
+    origin = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    parts = [place or "a process", *([f"from {origin}"] if origin and place else [])]
+    return f"{' '.join(parts)} ({os.getpid()})"

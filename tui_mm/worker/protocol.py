@@ -125,6 +125,16 @@ COMMANDS: dict[str, type[Command]] = {
 }
 
 
+ORDERS = (Start, Pause, Step, Stop, SetLr, Evaluate, Sweep, Checkpoint, Configure)
+"""What changes a run or takes its time, of which all its viewers are told."""
+
+
+def describe(command: Command) -> str:
+    """A command as a line: ``set lr 0.05``, ``step 100``."""
+    values = [v for v in command.arguments().values() if not isinstance(v, dict)]
+    return " ".join([command.kind, *(f"{v:g}" if isinstance(v, float) else str(v) for v in values)])
+
+
 def parse(name: str, arguments: Any) -> Command:
     """The command of an inbox row. Raises CommandError for one that is not known, or with other arguments."""
     kind = COMMANDS.get(name)

@@ -2,11 +2,12 @@
 
 It is always in one of three states: idle (before a training, and after one), running, and paused. While it trains,
 ``attend`` is called between blocks, some thirty times a second; it carries out what the inbox asks for and, while
-paused, does not return. A worker whose viewer has gone trains on to the end, and then goes too.
+paused, does not return. A worker that nobody watches trains on to the end, and then goes too.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import sys
@@ -15,17 +16,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from data.corpus import CorpusError
 from data.lookup import WordIndex
 from data.vocabulary import VocabularyError
 from models.sampling import SamplingConfig, SamplingError, next_distribution, sample
 from tui_mm.config import ConfigError
 from tui_mm.runs.differences import LEAST_COMPARED, MOST_COMPARED
 from tui_mm.runs.home import RunError
+from tui_mm.runs.presence import is_watched
 from tui_mm.training.devices import DeviceError
+from tui_mm.training.events import Event, Finished
 from tui_mm.training.lr_range import SweepBlock, lecture_exponents, lr_range_test
 from tui_mm.training.rows import mean_loss
 from tui_mm.training.setup import build_model, prepare
@@ -37,24 +42,47 @@ from tui_mm.worker.session import TrainingSession
 
 MAX_SAMPLES = 1000
 _WAIT_SECONDS = 0.02  # between looks into the inbox while there is nothing to do
+_VIEWERS_SECONDS = 0.25  # between looks at whether others than the starter watch
 _TIDY_SECONDS = 60.0  # what was answered stands at least so long, however many commands follow
-_USER_ERRORS = (ask.CommandError, ConfigError, DeviceError, SamplingError, VocabularyError, RunError)
+USER_ERRORS = (ask.CommandError, ConfigError, CorpusError, DeviceError, SamplingError, VocabularyError, RunError)
 
 
-class Viewer:
-    """Whether whoever started this process is still there: its end of our standard input is open."""
+class Viewers:
+    """Whether anybody watches the run of a folder: whoever started this process, whose end of our standard input is
+    open, or another viewer."""
 
-    def __init__(self) -> None:
-        self.gone = False
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._starter_has_gone = False
+        self._others = False
+        self._looked = -math.inf
+
+    @property
+    def gone(self) -> bool:
+        if not self._starter_has_gone:
+            return False
+        now = time.monotonic()
+        if now - self._looked >= _VIEWERS_SECONDS:
+            self._looked, self._others = now, is_watched(self._folder)
+        return not self._others
 
     def wait(self, seconds: float) -> None:
-        """Wait, noticing that the viewer goes."""
-        if self.gone:
+        """Wait, noticing that the starter goes."""
+        if self._starter_has_gone:
             threading.Event().wait(seconds)
             return
         readable, _, _ = select.select([sys.stdin], [], [], seconds)
         if readable and not os.read(sys.stdin.fileno(), 4096):
-            self.gone = True
+            self._starter_has_gone = True
+
+
+class Foreground:
+    """Stands for the viewers of a training in the foreground: its own terminal, which ends it by signals."""
+
+    gone = False
+
+    def wait(self, seconds: float) -> None:
+        threading.Event().wait(seconds)
 
 
 @dataclass
@@ -69,12 +97,21 @@ class Server:
     """Serves ``session``'s run until it has nothing to do and nobody is there."""
 
     def __init__(
-        self, session: TrainingSession, viewer: Viewer, told_to_stop: Callable[[], bool] = lambda: False
+        self,
+        session: TrainingSession,
+        viewers: Viewers | Foreground,
+        told_to_stop: Callable[[], bool] = lambda: False,
+        *,
+        observe: Callable[[Event], None] = lambda _: None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``observe`` is told the training's events, ``tell`` a line about each order that changes something."""
         self._session = session
         self._told_to_stop = told_to_stop
         self._store = session.store
-        self._viewer = viewer
+        self._viewers = viewers
+        self._observe = observe
+        self._tell = tell
         self._running = False
         self._paused = False
         self._stopping = False
@@ -93,29 +130,37 @@ class Server:
         return self._session.trainer
 
     def serve(self) -> None:
-        """Returns when there is no training, no sweep and no viewer."""
+        """Returns when there is no training, no sweep and no viewer, or when it is told to stop."""
+        if self._store.get("status") in ("running", "paused"):  # and yet the lock was free
+            self._store.set(status="crashed")
+            self._event("crashed", f"the training was cut off; back at the checkpoint of step {self._trainer.step:,}")
         while True:
             self._look()
             if self._told_to_stop():
                 return
             if self._running:
-                self._train()
+                self._train_or_note()
             elif not self._advance_sweep():
-                if self._viewer.gone:
+                if self._viewers.gone:
                     return
-                self._viewer.wait(_WAIT_SECONDS)
+                self._viewers.wait(_WAIT_SECONDS)
 
-    def _train(self) -> None:
+    def train(self) -> Finished | None:
+        """Train now, and serve the inbox meanwhile. Returns how it finished, or None if it was stopped."""
+        try:
+            self._running = self._training = True
+            return self._session.train(should_stop=self._attend, observe=self._observe)
+        finally:
+            self._training = self._running = self._paused = False
+
+    def _train_or_note(self) -> None:
         self._recover()
         try:
-            self._training = True
-            finished = self._session.train(should_stop=self._attend)
+            finished = self.train()
             self._spoilt = finished is not None and finished.reason == "diverged"
         except Exception:  # noqa: BLE001, it stands in the store, and in worker.log with its lines
             traceback.print_exc()
             self._spoilt = True
-        finally:
-            self._training = self._running = self._paused = False
 
     def _recover(self) -> None:
         """Back to the last good checkpoint, if the trainer's state is of a training that failed."""
@@ -125,21 +170,23 @@ class Server:
 
     def _attend(self) -> bool:
         """Between blocks: whether the training is to stop."""
-        self._viewer.wait(0)
+        self._viewers.wait(0)
         self._look()
         self._advance_sweep()
         if self._trainer.pause_at is not None and self._trainer.step >= self._trainer.pause_at:
             self._pause()
         if self._is_held():
             self._announce_pause()  # asked for before the training began
+        was_watched = False
         while self._is_held():
             self._look()
             if not self._is_held():
                 break
-            if self._viewer.gone or self._told_to_stop():
-                self._stopping = True  # nobody is left to let it go on
+            was_watched |= not self._viewers.gone
+            if (was_watched and self._viewers.gone) or self._told_to_stop():
+                self._stopping = True  # whoever watched it wait has gone
             elif not self._advance_sweep():
-                self._viewer.wait(_WAIT_SECONDS)
+                self._viewers.wait(_WAIT_SECONDS)
         return self._stopping or self._told_to_stop()
 
     def _is_held(self) -> bool:
@@ -157,8 +204,11 @@ class Server:
                 continue  # under way, answered at its end
             began = time.perf_counter()
             try:
-                answer = self._carry_out(row.id, ask.parse(row.name, row.arguments))
-            except _USER_ERRORS as error:
+                command = ask.parse(row.name, row.arguments)
+                if isinstance(command, ask.ORDERS):
+                    self._note_order(command, row.sender)
+                answer = self._carry_out(row.id, command)
+            except USER_ERRORS as error:
                 answer = {"error": str(error)}
             except Exception as error:  # noqa: BLE001, a fault of ours must not end somebody's training
                 traceback.print_exc()  # into worker.log
@@ -175,6 +225,12 @@ class Server:
         self._store.delete_commands(self._outdated)
         self._outdated = self._store.outdated_commands()
         self._tidied = time.monotonic()
+
+    def _note_order(self, command: ask.Command, sender: str) -> None:
+        """So that every viewer sees who asked for what."""
+        line = ask.describe(command)
+        self._store.add_event(self._trainer.step, "asked", line, sender)
+        self._tell(f"{sender}: {line}")
 
     def _carry_out(self, number: int, command: ask.Command) -> dict[str, Any] | None:
         """The answer, or None if it comes later."""
