@@ -21,6 +21,7 @@ from ptyprocess import PtyProcess
 _REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = (sys.executable, "-P", "-m", "tui_mm")
 PATIENCE_S = 60.0
+_QUESTION, _ANSWER = b"\x1b[6n", b"\x1b[1;1R"  # where is your cursor?
 
 
 class TerminalError(RuntimeError):
@@ -32,13 +33,27 @@ class Terminal:
 
     What was read is drawn only when the screen is looked at: counting bytes takes no processor from what is measured.
     As a context manager, kills at its end the child and all that the child has started.
+
+    ``program``: what is started instead of our own. ``answers``: whether it tells, as every usual terminal does, where
+    its cursor is when it is asked; as soon as the question is read.
     """
 
-    def __init__(self, arguments: Sequence[str], home: Path, columns: int, rows: int) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        home: Path,
+        columns: int,
+        rows: int,
+        *,
+        program: Sequence[str] | None = None,
+        answers: bool = True,
+    ) -> None:
         self.started = time.monotonic()
         self._child = PtyProcess.spawn(
-            [*PROGRAM, *arguments], cwd=str(home), env=environment(home), dimensions=(rows, columns)
+            [*(program or PROGRAM), *arguments], cwd=str(home), env=environment(home), dimensions=(rows, columns)
         )
+        self._answers = answers
+        self._unread = b""  # the end of what was read: a question may come in two parts
         self.process = psutil.Process(self._child.pid)
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -58,18 +73,32 @@ class Terminal:
         self._reader.join(PATIENCE_S)
         self._child.close()
 
+    def _take(self) -> bytes:
+        """What comes next from the child; nothing when it has ended."""
+        try:
+            return os.read(self._child.fd, 1 << 16)
+        except OSError:  # Linux: the last process on the terminal has ended
+            return b""
+
     def _read(self) -> None:
         while True:
-            try:
-                data = os.read(self._child.fd, 1 << 16)
-            except OSError:  # Linux: the last process on the terminal has ended
-                data = b""
+            data = self._take()
             at = time.monotonic()
             self.received += len(data)
             self._last_arrival = at
             self._arrivals.put((at, data))
             if not data:
                 return
+            if self._answers:
+                self._answer(data)
+
+    def _answer(self, data: bytes) -> None:
+        questions = (self._unread + data).split(_QUESTION)
+        self._unread = questions[-1][1 - len(_QUESTION) :]
+        try:
+            self._child.write(_ANSWER * (len(questions) - 1))
+        except OSError:  # the child has ended meanwhile
+            return
 
     # -- looking
 

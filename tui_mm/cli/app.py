@@ -15,8 +15,9 @@ from click.core import ParameterSource
 from tui_mm import __version__
 from tui_mm.cli.help import WordsGroup
 from tui_mm.cli.options import config_from, config_options, home_option
-from tui_mm.cli.output import ascii_only, say
-from tui_mm.config import ConfigError
+from tui_mm.cli.output import ascii_only as is_ascii_only
+from tui_mm.cli.output import say
+from tui_mm.config import ConfigError, RunConfig
 from tui_mm.runs.home import Home, RunError
 from tui_mm.text import printable
 
@@ -39,6 +40,9 @@ _COMMANDS = {
     "experiment": "tui_mm.cli.experiment:experiment_command",
     "experiments": "tui_mm.cli.experiments:experiments_group",
     "resume": "tui_mm.cli.train:resume_command",
+    "attach": "tui_mm.cli.attach:attach_command",
+    "pause": "tui_mm.cli.control:pause_command",
+    "stop": "tui_mm.cli.control:stop_command",
     "data": "tui_mm.cli.data:data_group",
 }
 
@@ -113,10 +117,25 @@ def app(
 
         say("no terminal here: training as 'makemore-tui train' does", err=True)
         return train(config, home)
+    is_plain = all(value is None for value in keywords.values())
+    return open_dashboard(config, home, ascii_only=ascii_wanted, offers=is_plain)
+
+
+def open_dashboard(
+    config: RunConfig, home: Home, *, ascii_only: bool, attach: str | None = None, offers: bool = False
+) -> int:
+    """The dashboard in this terminal until it is left, on a new run or on the one of an id; the exit code."""
     gc.disable()  # until the panels are up
     from tui_mm.dashboard.app import DashboardApp
 
-    dashboard = DashboardApp(config, home, ascii_only=ascii_wanted or ascii_only(), when_up=_collect_again)
+    dashboard = DashboardApp(
+        config,
+        home,
+        ascii_only=ascii_only or is_ascii_only(),
+        when_up=_collect_again,
+        attach=attach,
+        offers=offers,
+    )
     line = dashboard.run()
     if line:
         say(line)

@@ -78,6 +78,12 @@ def home_of(context: click.Context, own: Home) -> Home:
     return context.obj if given is click.core.ParameterSource.DEFAULT else own
 
 
+def detach_option(command: F) -> F:
+    return click.option(
+        "--detach", is_flag=True, help="Train in the background and return at once; 'makemore-tui attach' shows it."
+    )(command)
+
+
 def json_option(command: F) -> F:
     return click.option(
         "--json", "as_json", is_flag=True, help="One JSON document on standard output; progress on standard error."

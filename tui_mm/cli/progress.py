@@ -25,6 +25,12 @@ class Display(Protocol):
     def __call__(self, event: Event) -> None:
         """Show an event."""
 
+    def tell(self, line: str) -> None:
+        """A line of its own."""
+
+    def drop(self) -> None:
+        """Nobody looks any more: show nothing from now on."""
+
 
 class Meter:
     """What a line of progress says, gathered from the events."""
@@ -80,17 +86,25 @@ class Lines:
         self._err = err
         self._told = -math.inf
         self._line = ""
+        self._dropped = False
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tell()
+        if not self._dropped:
+            self._tell()
+
+    def tell(self, line: str) -> None:
+        say(printable(line), err=self._err)
+
+    def drop(self) -> None:
+        self._dropped = True
 
     def __call__(self, event: Event) -> None:
         self._meter.take(event)
         if isinstance(event, Warned):
-            say(f"warning: {event.message}", err=self._err)
+            self.tell(f"warning: {event.message}")
         elif time.monotonic() - self._told >= _LINE_SECONDS and math.isfinite(self._meter.rate):
             self._tell()
 
@@ -129,19 +143,27 @@ class Bar:
         self._progress = Progress(*columns, console=console, auto_refresh=False, expand=True)
         self._task = self._progress.add_task("", total=meter.total, completed=meter.step, line="")
         self._painted = -math.inf
+        self._dropped = False
 
     def __enter__(self) -> Bar:
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._paint()
-        self._progress.stop()
+        if not self._dropped:
+            self._paint()
+            self._progress.stop()
+
+    def tell(self, line: str) -> None:
+        self._progress.console.print(printable(line), markup=False)
+
+    def drop(self) -> None:
+        self._dropped = True
 
     def __call__(self, event: Event) -> None:
         self._meter.take(event)
         if isinstance(event, Warned):
-            self._progress.console.print(printable(f"warning: {event.message}"), markup=False)
+            self.tell(f"warning: {event.message}")
         if time.monotonic() - self._painted >= 0.2:
             self._paint()
 

@@ -14,8 +14,10 @@ from data.levels import CHARACTER, Level
 from data.lookup import WordIndex
 from data.splits import Splits
 from data.tokens import tokenize
+from tui_mm.cli.control import let_go_on, start_detached
+from tui_mm.cli.hangup import outliving_terminal
 from tui_mm.cli.help import PagedCommand
-from tui_mm.cli.options import config_from, config_options, home_option, json_option
+from tui_mm.cli.options import config_from, config_options, detach_option, home_option, json_option
 from tui_mm.cli.output import ascii_only, print_json, print_samples, say, terminal_width, use_color
 from tui_mm.cli.progress import make_display
 from tui_mm.config import RunConfig
@@ -27,6 +29,7 @@ from tui_mm.runs.summary import summarize
 from tui_mm.signals import stop_on_signals
 from tui_mm.text import nats, perplexity, printable
 from tui_mm.words import data_facts, load_words, model_facts, split_for
+from tui_mm.worker.client import LOG
 
 if TYPE_CHECKING:
     from tui_mm.training.trainer import Trainer
@@ -49,30 +52,36 @@ EXIT_DIVERGED = 1
 )
 @config_options
 @click.option("--name", metavar="NAME", help="A name to find the run by.")
+@detach_option
 @home_option
 @json_option
-def train_command(home: Home, name: str | None, as_json: bool, **keywords: Any) -> int:
+def train_command(home: Home, name: str | None, detach: bool, as_json: bool, **keywords: Any) -> int:
     """Train a model on a list of words and keep the run.
 
-    Ctrl-C stops with a checkpoint; 'makemore-tui resume' goes on from it to the same result, to the bit.
+    Ctrl-C stops with a checkpoint; 'makemore-tui resume' goes on from it to the same result, to the bit. A line that
+    drops ends nothing: the training goes on, and 'makemore-tui attach' shows it again.
     """
-    return train(config_from(keywords), home, name, as_json=as_json)
+    return train(config_from(keywords), home, name, detach=detach, as_json=as_json)
 
 
-def train(config: RunConfig, home: Home, name: str | None = None, *, as_json: bool = False) -> int:
-    """A new run, trained in the foreground; the exit code."""
+def train(
+    config: RunConfig, home: Home, name: str | None = None, *, detach: bool = False, as_json: bool = False
+) -> int:
+    """A new run, trained in the foreground, or without a terminal where it is to ``detach``; the exit code."""
     corpus = load_words(config, home.datasets)
-    from tui_mm.training.setup import build_trainer
-
     splits = split_for(config, corpus)
-    trainer = build_trainer(config, splits)
+    trainer = None
+    if not detach:
+        from tui_mm.training.setup import build_trainer
+
+        trainer = build_trainer(config, splits)
     home.make()
     facts = {
         "data": data_facts(config, splits, WordIndex(splits).distinct),
         "model": model_facts(config, splits.vocabulary),
     }
     run = create_run(home, config, corpus, name, facts)
-    return _train(run, trainer, splits, as_json=as_json)
+    return start_detached(run, as_json=as_json) if trainer is None else _train(run, trainer, splits, as_json=as_json)
 
 
 @click.command(
@@ -82,22 +91,31 @@ def train(config: RunConfig, home: Home, name: str | None = None, *, as_json: bo
     examples=(
         ("makemore-tui resume last", "go on with the newest run"),
         ("makemore-tui resume 3f --device cpu", "a run by the start of its id, on another device"),
+        ("makemore-tui resume last --detach", "without this terminal"),
     ),
 )
 @click.argument("reference", metavar="RUN")
 @click.option("--device", metavar="TEXT", help="Another device than the run had: equal only up to rounding then.")
+@detach_option
 @home_option
 @json_option
-def resume_command(reference: str, device: str | None, home: Home, as_json: bool) -> int:
-    """Go on with a run that was stopped or killed, from its last checkpoint.
+def resume_command(reference: str, device: str | None, detach: bool, home: Home, as_json: bool) -> int:
+    """Go on with a run that was paused, stopped or killed, from where it is or from its last checkpoint.
 
     It ends with the weights it would have had without the interruption, to the bit. A finished run is only shown.
     """
     run = find_run(home, reference)
-    if run.status() == "done":
+    status = run.status()
+    if status == "done":
         say(f"run {run.id} is done already; nothing to resume", err=as_json)
         _report(run, run.splits(), as_json=as_json)
         return 0
+    if status == "paused":
+        return let_go_on(run, as_json=as_json)
+    if detach:
+        if device:
+            raise click.UsageError("--device cannot be given with --detach: the run goes on where it was")
+        return start_detached(run, as_json=as_json)
     with run.training_lock():  # refused before torch is loaded, which takes seconds
         pass
     from tui_mm.worker.loading import resume_trainer
@@ -107,20 +125,24 @@ def resume_command(reference: str, device: str | None, home: Home, as_json: bool
 
 
 def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
+    from tui_mm.worker.server import Foreground, Server
     from tui_mm.worker.session import training_session
 
     _introduce(run, trainer, splits, err=as_json)
+    display = make_display(trainer.total_steps, trainer.step, as_json=as_json)
     with (
-        training_session(run, trainer, splits) as session,
+        outliving_terminal(run.folder / LOG, display.drop) as terminal,
+        training_session(run, trainer, splits, serves=True) as session,
         stop_on_signals() as stop,
-        make_display(trainer.total_steps, trainer.step, as_json=as_json) as display,
+        display,
     ):
-        finished = session.train(should_stop=stop, observe=display)
+        show, tell = terminal.shown(display), terminal.shown(display.tell)
+        finished = Server(session, Foreground(), stop, observe=show, tell=tell).train()
     if finished is None:
         say(f"stopped at step {trainer.step:,}, checkpoint kept; go on with: makemore-tui resume {run.id}", err=as_json)
         if as_json:
             print_json(summarize(run))
-        return stop.exit_code
+        return stop.exit_code if stop() else 0
     _report(run, splits, as_json=as_json)
     if finished.reason == "diverged":
         say(

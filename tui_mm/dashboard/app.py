@@ -23,6 +23,7 @@ from tui_mm.dashboard.host import RunHost
 from tui_mm.dashboard.keysline import KeysLine
 from tui_mm.dashboard.lines import foot_line, head_line
 from tui_mm.dashboard.messages import InspectionWanted, RateChosen, SampleWanted
+from tui_mm.dashboard.pacing import PacedApp
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.placing import PanelHost
 from tui_mm.dashboard.scrollbars import AsciiScrollBarRender
@@ -42,7 +43,7 @@ def _key(key: str, action: str, description: str, tooltip: str, *, show: bool = 
     return Binding(key, action, description, show=show, id=action.split("(")[0] + "_" + key, tooltip=tooltip)
 
 
-class DashboardApp(PanelHost):
+class DashboardApp(PacedApp, PanelHost):
     """One run, its words and its worker. Returns a line about the run that it leaves behind."""
 
     TITLE = "makemore-tui"
@@ -83,8 +84,11 @@ class DashboardApp(PanelHost):
         ascii_only: bool = False,
         settings: Settings | None = None,
         when_up: Callable[[], None] = lambda: None,
+        attach: str | None = None,
+        offers: bool = False,
     ) -> None:
-        """``settings`` that are given are not kept; ``when_up`` is called once all panels are there."""
+        """``settings`` that are given are not kept; ``when_up`` is called once all panels are there; ``attach``: the id
+        of a run to begin with instead of a new one; ``offers``: whether trainings that go on are offered then."""
         kept, fault = (settings, "") if settings is not None else Settings.load(home)
         state = ViewState(config, kept, ascii_only=ascii_only, color=not os.environ.get("NO_COLOR"))
         super().__init__(config, home, state)
@@ -92,6 +96,8 @@ class DashboardApp(PanelHost):
             state.note(fault)
         self.keep_from_now_on(settings is None)
         self._when_up = when_up
+        self._first_run = attach
+        self._offers = offers
         self.animation_level = "none"  # every frame of one would go over the line
         self._painted = 0.0
         self._due = False
@@ -111,7 +117,10 @@ class DashboardApp(PanelHost):
         self.set_class(self.state.ascii_only, "-ascii")
         ScrollBar.renderer = AsciiScrollBarRender if self.state.ascii_only else ScrollBarRender
         self._show_lines()
-        self.begin(self._wanted)
+        if self._first_run is None:
+            self.begin(self._wanted)
+        else:
+            self.reopen(self._first_run)
         self.call_after_refresh(self.furnish)
 
     def _recolour(self, theme: Theme) -> None:
@@ -123,18 +132,21 @@ class DashboardApp(PanelHost):
         self.set_interval(_POLL_SECONDS, self._poll)
         self.set_interval(_KEEP_SECONDS, self.keep_changes)
         self._when_up()
+        if self._offers:
+            self.look_for_live()
 
     # -- the run
 
     @on(RunHost.RunReady)
     def _take_run(self, message: RunHost.RunReady) -> None:
+        is_served = message.opened.run.is_live()
         self.take(message.opened)
         self.state.fault, self.worker_ended = "", False
         source = message.opened.config.data
         if os.path.isfile(source):  # noqa: PTH113, a string that may be no path
             self.state.settings.remember_words(os.path.abspath(source))  # noqa: PTH100
         corpus = message.opened.words.splits.corpus
-        self.state.note(f"{len(corpus):,} {corpus.level.rows} read; torch is loading")
+        self.state.note(f"{len(corpus):,} {corpus.level.rows} read{'' if is_served else '; torch is loading'}")
         self._poll()
         self.show_all()
         self.call_after_refresh(self.furnish_all)
@@ -194,7 +206,7 @@ class DashboardApp(PanelHost):
             changed |= poll_overlays(self.state)
         self._due |= changed
         now = time.monotonic()
-        if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS):
+        if self._due and (follower.status != before or now - self._painted >= _PAINT_SECONDS) and self.may_paint:
             self._painted, self._due = now, False
             self.show_all()
 

@@ -7,8 +7,11 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from textual import on, work
 from textual.app import SystemCommand
+from textual.message import Message
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
 from tui_mm.config import RunConfig
 from tui_mm.dashboard.host import RunHost
@@ -21,10 +24,18 @@ from tui_mm.worker import protocol as ask
 if TYPE_CHECKING:
     from tui_mm.experiments.kept import KeptExperiment
     from tui_mm.experiments.starting import Process
+    from tui_mm.runs.row import RunRow
 
 
 class DialogHost(RunHost):
     """A run's host that can be asked and asks. A screen is loaded when it is opened first."""
+
+    class LiveFound(Message):
+        """Trainings that go on elsewhere, newest first."""
+
+        def __init__(self, live: Sequence[RunRow]) -> None:
+            super().__init__()
+            self.live = live
 
     def show_all(self) -> None:
         """What the state has now, in every panel that is seen."""
@@ -112,6 +123,33 @@ class DialogHost(RunHost):
 
         ids = tuple(o.follower.run.id for o in self.state.overlays)
         self.push_screen(RunsScreen(self.home, self._run_id, ids, ascii_only=self.state.ascii_only), answered)
+
+    @work(thread=True, group="live")
+    def look_for_live(self) -> None:
+        """Offer the trainings that go on elsewhere, if there are any."""
+        from tui_mm.runs.live import live_runs
+
+        worker = get_current_worker()
+        try:
+            live = [row for row in live_runs(self.home) if row.id != self._run_id]
+        except RunError:
+            return  # a home that cannot be read: said where a run is made in it
+        if live and not worker.is_cancelled:
+            self.post_message(self.LiveFound(live))
+
+    @on(LiveFound)
+    def _offer_live(self, message: LiveFound) -> None:
+        from tui_mm.dashboard.screens.offer import OfferScreen
+
+        if self.state.is_training or len(self.screen_stack) > 1:  # a person was quicker
+            self.notify(f"run {message.live[0].id} is being trained, too; r opens it")
+            return
+
+        def answered(ident: str | None) -> None:
+            if ident:
+                self.reopen(ident)
+
+        self.push_screen(OfferScreen(message.live), answered)
 
     def action_compare(self) -> None:
         """The run that is open beside those laid over its chart, or the list of runs to mark some of."""

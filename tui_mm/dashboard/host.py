@@ -115,6 +115,7 @@ class RunHost(App[str]):
         state = self.state
         state.config, state.words = opened.config, opened.words
         state.follower, self.client, state.parameters = opening.connect(opened)
+        state.viewer = self.client.sender
         state.samples, state.samples_fault = None, ""
         state.inspections.clear()
         self._paces.clear()
@@ -277,8 +278,10 @@ class RunHost(App[str]):
         if client is None:
             return
         try:
+            if client.is_left() and self.state.status not in ("crashed", "failed"):
+                client.start_worker()  # the one before went with its training, or with who had started it
             answer = await client.ask(command, timeout=60)
-        except _REFUSALS as error:
+        except (*_REFUSALS, OSError) as error:
             pace.wait({})
             if client is self.client:
                 refused(str(error))

@@ -80,7 +80,7 @@ def part(client: WorkerClient, *, goes_on: bool) -> str:
             client.discard()
             return ""
         if status == "running" or goes_on:
-            return f"run {run.id} goes on training; 'makemore-tui runs show {run.id}' tells how far it is"
+            return f"run {run.id} goes on training; watch it again: makemore-tui attach {run.id}"
         return f"run {run.id} is kept: makemore-tui sample {run.id}"
     except RunError as error:
         return str(error)  # damaged, or another viewer's worker has it

@@ -81,6 +81,7 @@ class ViewState:
     fault: str = ""  # why there are no words
     follower: RunFollower | None = None
     parameters: int | None = None
+    viewer: str = ""  # what this dashboard is to the run's other viewers
     overlays: list[Overlay] = field(default_factory=list)  # at most MAX_OVERLAYS
     samples: dict[str, Any] | None = None  # the worker's last answer to Sample
     samples_fault: str = ""  # why there is none

@@ -20,7 +20,7 @@ from tui_mm.runs.run import Run
 from tui_mm.worker.protocol import Command, CommandError
 
 _POLL_SECONDS = 0.01
-_LOG = "worker.log"
+LOG = "worker.log"
 _LOG_BYTES = 1 << 16  # read at once
 _LINE_CHARACTERS = 1000
 
@@ -48,7 +48,7 @@ class WorkerClient:
     @property
     def log(self) -> Path:
         """What the worker's warnings and prints go to."""
-        return self.run.folder / _LOG
+        return self.run.folder / LOG
 
     def start_worker(self) -> None:
         """Start a process for the run, unless one holds it. Returns at once; it takes a second or two to load torch,
@@ -186,5 +186,5 @@ def this_viewer() -> str:
     except (OSError, ValueError):
         place = ""
     origin = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    parts = [place or "a process", *([f"from {origin}"] if origin and place else [])]
+    parts = [place or "a command", *([f"from {origin}"] if origin and place else [])]
     return f"{' '.join(parts)} ({os.getpid()})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from heapq import merge
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -14,6 +15,9 @@ from textual.widgets import Static
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 from tui_mm.text import printable
+
+if TYPE_CHECKING:
+    from tui_mm.runs.store import EventRow
 
 _MOST = 500  # lines shown
 _TIME = 10  # cells of a time and what is left before the message
@@ -54,12 +58,18 @@ class LogPanel(Panel):
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        lines = sorted([(e.time, e.message) for e in events] + notes)[-_MOST:]
+        happened = [(e.time, _said(e)) for e in events[-_MOST:] if not self._is_own(e)]
+        # of each in their order, whatever the clock did meanwhile
+        lines = [*merge(happened, notes[-_MOST:], key=lambda line: line[0])][-_MOST:]
         shown = Text("\n").join(row for at, message in lines for row in self._rows(at, printable(message), width))
         follow = scroll.is_vertical_scroll_end
         self.query_one("#events", Static).update(shown)
         if follow:
             scroll.scroll_end(animate=False)
+
+    def _is_own(self, event: EventRow) -> bool:
+        """What was asked for here: what comes of it stands in the log, too."""
+        return bool(event.sender) and event.sender == self.state.viewer
 
     def _rows(self, at: float, message: str, width: int) -> list[Text]:
         """A line of the log, folded; what follows its first row is indented, so that the times stand out."""
@@ -82,6 +92,10 @@ class LogPanel(Panel):
             "home": scroll.scroll_home,
             "end": scroll.scroll_end,
         }[key](animate=False)
+
+
+def _said(event: EventRow) -> str:
+    return f"{event.sender}: {event.message}" if event.sender else event.message
 
 
 def _clock(at: float) -> str:
