@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.terminal import PATIENCE_S, Terminal
+from tests.person import Person, await_
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run, all_runs, find_run
 from tui_mm.training.suggestions import smooth, suggest
 
 SMALL = ("--block-size", "3", "--hidden", "16", "--batch-size", "8", "--threads", "1", "--device", "cpu")
-
-
-class Person(Terminal):
-    """Waits for what stands on the screen."""
-
-    def sees(self, pattern: str) -> re.Match[str]:
-        found: list[re.Match[str]] = []
-
-        def seen() -> bool:
-            found[:] = list(re.finditer(pattern, self.text()))
-            return bool(found)
-
-        self.until(seen, pattern)
-        return found[0]
-
-    def hang_up(self) -> None:
-        """As a line that drops: SIGHUP, and what does not end by it is killed."""
-        self._child.close(force=True)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self._child.wait()  # else its number is still taken
-
-
-def await_(condition: Callable[[], bool]) -> None:
-    """For what no screen shows."""
-    give_up = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < give_up, "waited too long"
-        threading.Event().wait(0.02)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def main() -> int:
     from tui_mm.worker.loading import resume_trainer
     from tui_mm.worker.server import USER_ERRORS, Server, Viewers
     from tui_mm.worker.session import training_session
+    from tui_mm.worker.trouble import WaitEndedError, write_line
 
     gc.freeze()  # what was loaded stays: it is never looked through again, at the end neither
     gc.enable()
@@ -32,8 +33,10 @@ def main() -> int:
             Server(session, Viewers(run.folder), stop).serve()
     except BusyError:
         return 0  # two viewers have started a worker at once: the other serves both
+    except WaitEndedError as ended:
+        write_line(str(ended))
     except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201, that is worker.log
+        write_line(f"error: {error}")
         return 2
     return stop.exit_code if stop() else 0
 

@@ -13,7 +13,6 @@ import select
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from data.vocabulary import VocabularyError
 from models.sampling import SamplingConfig, SamplingError, next_distribution, sample
 from tui_mm.config import ConfigError
 from tui_mm.runs.differences import LEAST_COMPARED, MOST_COMPARED
+from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
 from tui_mm.runs.presence import is_watched
 from tui_mm.training.devices import DeviceError
@@ -39,6 +39,7 @@ from tui_mm.worker import protocol as ask
 from tui_mm.worker.comparison import Comparer, Live, Question
 from tui_mm.worker.loading import TrainedModel
 from tui_mm.worker.session import TrainingSession
+from tui_mm.worker.trouble import WaitEndedError, log_exception, write_line
 
 MAX_SAMPLES = 1000
 _WAIT_SECONDS = 0.02  # between looks into the inbox while there is nothing to do
@@ -103,15 +104,18 @@ class Server:
         told_to_stop: Callable[[], bool] = lambda: False,
         *,
         observe: Callable[[Event], None] = lambda _: None,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
-        """``observe`` is told the training's events, ``tell`` a line about each order that changes something."""
+        """``observe`` is told the training's events, ``tell`` a line about each order that changes something, and about
+        what the training waits for; without it the latter goes to the log."""
         self._session = session
+        session.patience.should_end = self._is_to_end
+        session.patience.tell = tell or write_line
         self._told_to_stop = told_to_stop
         self._store = session.store
         self._viewers = viewers
         self._observe = observe
-        self._tell = tell
+        self._tell = tell or (lambda _: None)
         self._running = False
         self._paused = False
         self._stopping = False
@@ -149,7 +153,9 @@ class Server:
         """Train now, and serve the inbox meanwhile. Returns how it finished, or None if it was stopped."""
         try:
             self._running = self._training = True
-            return self._session.train(should_stop=self._attend, observe=self._observe)
+            return self._session.train(
+                should_stop=self._attend, should_end=self._is_to_end, observe=self._observe
+            )
         finally:
             self._training = self._running = self._paused = False
 
@@ -158,8 +164,10 @@ class Server:
         try:
             finished = self.train()
             self._spoilt = finished is not None and finished.reason == "diverged"
+        except (StorageError, WaitEndedError):
+            raise  # without its store there is nothing to serve
         except Exception:  # noqa: BLE001, it stands in the store, and in worker.log with its lines
-            traceback.print_exc()
+            log_exception()
             self._spoilt = True
 
     def _recover(self) -> None:
@@ -189,6 +197,16 @@ class Server:
                 self._viewers.wait(_WAIT_SECONDS)
         return self._stopping or self._told_to_stop()
 
+    def _is_to_end(self) -> bool:
+        """While nothing can be written: whether not to wait any longer. An order to stop is not carried out as others
+        are, since it cannot be answered."""
+        self._viewers.wait(0)
+        if self._told_to_stop() or (self._training and self._stopping):
+            return True
+        if not self._training and self._viewers.gone:
+            return True
+        return any(row.name == ask.Stop.kind for row in self._store.open_commands())
+
     def _is_held(self) -> bool:
         return self._paused and not self._stopping
 
@@ -211,7 +229,7 @@ class Server:
             except USER_ERRORS as error:
                 answer = {"error": str(error)}
             except Exception as error:  # noqa: BLE001, a fault of ours must not end somebody's training
-                traceback.print_exc()  # into worker.log
+                log_exception()  # into worker.log
                 answer = {"error": f"{type(error).__name__}: {error}; see worker.log"}
             if answer is not None:
                 answer["seconds"] = round(time.perf_counter() - began, 4)  # what it took from the training
@@ -394,7 +412,7 @@ class Server:
         try:
             block = next(sweep.blocks, None)
         except Exception as error:  # noqa: BLE001, a sweep that fails must not end a training
-            traceback.print_exc()
+            log_exception()
             self._sweep = None
             self._store.answer_command(sweep.command, {"error": f"sweep: {error}; see worker.log"})
             return True

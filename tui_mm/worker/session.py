@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from data.lookup import WordIndex
 from data.splits import Splits
 from models.sampling import sample
 from tui_mm.config import FIELDS, ConfigError, validate
-from tui_mm.runs.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from tui_mm.runs.checkpoints import Checkpoint, save_checkpoint
+from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
 from tui_mm.runs.run import Run, Which
 from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore, SampleRow
@@ -27,9 +28,13 @@ from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
 from tui_mm.words import model_facts
 from tui_mm.worker.inspection import Inspector
+from tui_mm.worker.restoring import last_good
+from tui_mm.worker.trouble import Patience, WaitEndedError
 
 FLUSH_SECONDS = 0.1
 CHECKPOINT_SECONDS = 10.0
+_SHARE = 20  # a flush or a checkpoint is followed by at least so many times its own time, where a disk is slow,
+_LONGEST_SECONDS = 120.0  # but no longer than this
 SAMPLES = 20
 SNAPSHOT_NAMES = 10
 SAMPLE_SEED_OFFSET = 10  # the lecture samples from a generator seeded with 2147483647 + 10
@@ -47,24 +52,40 @@ class TrainingSession:
         self.splits = splits
         self.store = store
         self.inspector = Inspector(splits)
+        self.patience = Patience(run, self._note_wait)
+        self.store.bear = self.patience.bear
         self._pending: list[StepBlock] = []
-        self._flushed = time.monotonic()
-        self._checkpointed = time.monotonic()
+        self._ahead: tuple[int, int] | None = None  # after which step and evaluation the store is to be truncated
+        self._flush_due = time.monotonic() + FLUSH_SECONDS
+        self._checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
+        self._restored = ""  # a line, where the last checkpoint was not the one to go on from
 
     def train(
-        self, *, should_stop: Callable[[], bool] = lambda: False, observe: Callable[[Event], None] = lambda _: None
+        self,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        should_end: Callable[[], bool] | None = None,
+        observe: Callable[[Event], None] = lambda _: None,
     ) -> Finished | None:
         """Go on from where the trainer is. Returns how it finished, or None if it was stopped.
 
-        ``should_stop`` is asked and ``observe`` told at every event, some thirty times a second. Whatever ends the
-        training, what was done is in the store; an exception of the machine (a full disk) is recorded and raised.
+        ``should_stop`` is asked and ``observe`` told at every event, some thirty times a second; ``should_end`` (by
+        default ``should_stop``) is asked while the training waits for a disk that is full. Whatever ends the training,
+        what was done is in the store; a fault of the machine that does not pass is recorded and raised.
+
+        Raises WaitEndedError when it was to end while it waited; what is not in the store then is after its last
+        checkpoint.
         """
-        self._begin()
+        self.patience.should_end = should_end or should_stop
         try:
+            self._begin()
             return self._loop(should_stop, observe)
+        except WaitEndedError:
+            raise
         except Exception as error:
-            self.store.set(status="failed")
-            self.store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
+            with suppress(StorageError):  # it may be the store that failed; the error itself is raised
+                self.store.set(status="failed")
+                self.store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
             if _is_out_of_memory(error):
                 c = self.trainer.config
                 raise RunError(
@@ -84,26 +105,36 @@ class TrainingSession:
                 break
         self.flush()
         self.checkpoint("last")
-        with self.store.transaction():
+        step = self.trainer.step
+
+        def note() -> None:
             self.store.set(status="stopped")
-            self.store.add_event(
-                self.trainer.step, "stopped", f"stopped at step {self.trainer.step:,}, checkpoint kept"
-            )
+            self.store.add_event(step, "stopped", f"stopped at step {step:,}, checkpoint kept")
+
+        self.store.write(note)
         return None
 
     def restore(self) -> None:
-        """Bring trainer and store to the last checkpoint, or to the start if there is none. Raises RunError."""
-        last = self.run.checkpoint("last")
-        if last.exists():
-            kept = load_checkpoint(last)
+        """Bring the trainer to the last checkpoint that can be used, or leave it at the start if there was none. What the
+        store has beyond that stays to be seen until it is trained anew.
+
+        Raises RunError, DamagedError among them where none of those that are there can be used.
+        """
+        found = last_good(self.run, self.store)
+        if found is None:
+            self._ahead = 0, -1
+        else:
+            kept = found.checkpoint
             try:
                 self.trainer.load_state(TrainerState(kept.arrays, kept.values["trainer"]))
             except (KeyError, RuntimeError, ValueError, TypeError) as error:
-                raise RunError(f"{last}: does not fit the run's configuration ({error})") from None
-            self.store.truncate(self.trainer.step, kept.values["trainer"]["evaluated_at"])
-        else:
-            self.store.truncate(0, -1)
+                raise RunError(f"{found.path}: does not fit the run's configuration ({error})") from None
+            self._ahead = self.trainer.step, int(kept.values["trainer"]["evaluated_at"])
+            self._restored = found.line
         self._pending.clear()
+
+    def _note_wait(self, line: str) -> None:
+        self.store.add_event(self.trainer.step, "waited", line)
 
     def configure(self, values: Mapping[str, Any]) -> None:
         """Other hyperparameters for a run on which nothing was trained: from here on as if it was made with them.
@@ -121,17 +152,26 @@ class TrainingSession:
         trainer = build_trainer(config, self.splits)
         for which in ("best", "last"):
             self.run.checkpoint(which).unlink(missing_ok=True)  # asked for before the training: of another model
-        with self.store.transaction():
+
+
+        def note() -> None:
             self.store.set(config=config.values(), model=model_facts(config, self.splits.vocabulary))
             if changed:
                 news = ", ".join(f"{name} {getattr(config, name)}" for name in changed)
                 self.store.add_event(0, "configured", f"configured: {news}")
+
+        self.store.write(note)
         self.trainer = trainer
 
     def _begin(self) -> None:
         step, device = self.trainer.step, self.trainer.device
         verb = "resumed" if step else "started"
-        with self.store.transaction():
+        restored, self._restored = self._restored, ""
+        if self._ahead is not None:
+            self.store.truncate(*self._ahead)
+            self._ahead = None
+
+        def note() -> None:
             self.store.set(
                 status="running",
                 pid=os.getpid(),
@@ -139,33 +179,40 @@ class TrainingSession:
                 threads=torch.get_num_threads(),
                 torch=torch.__version__,
             )
+            if restored:
+                self.store.add_event(step, "restored", restored)
             self.store.add_event(step, verb, f"{verb} at step {step:,} on {device}")
             part, whole = self.trainer.train_examples_evaluated, self.splits.train.examples
             if part < whole:
                 self.store.add_event(step, "evaluates", f"the train loss is that of {part:,} of its {whole:,} examples")
 
+        if restored:
+            self.patience.tell(restored)
+        self.store.write(note)
+
     def _keep(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, StepBlock):
             self._pending.append(event)
-            if now - self._flushed >= FLUSH_SECONDS:
+            if now >= self._flush_due:
                 self.flush()
-            if now - self._checkpointed >= CHECKPOINT_SECONDS and np.isfinite(event.losses).all():
+            if now >= self._checkpoint_due and np.isfinite(event.losses).all():
                 self.flush()
                 self.checkpoint("last")
         elif isinstance(event, Evaluation):
             self.flush(event)
             if event.is_best:
                 # Best first: if this is cut short between the two, the older "last" makes the same "best" again.
-                self.checkpoint("best")
-                self.checkpoint("last")
+                self.checkpoint("best", "last")
         elif isinstance(event, Warned):
             self.store.add_event(event.step, event.kind, event.message)
 
     def flush(self, evaluation: Evaluation | None = None) -> None:
         """Bring the steps done so far into the store, and with an evaluation what is kept of the model then."""
         snapshots = self._snapshots() if evaluation else []
-        with self.store.transaction():
+        began = time.monotonic()
+
+        def keep() -> None:
             if self._pending:
                 last = self._pending[-1]
                 losses = np.concatenate([block.losses for block in self._pending])
@@ -176,8 +223,10 @@ class TrainingSession:
                 self.store.add_evaluation(EvaluationRow(e.step, e.train, e.dev, e.is_best, e.seconds))
                 for kind, value in snapshots:
                     self.store.add_snapshot(e.step, kind, value)
+
+        self.store.write(keep)
         self._pending.clear()
-        self._flushed = time.monotonic()
+        self._flush_due = _due(began, FLUSH_SECONDS)
 
     def _snapshots(self) -> list[tuple[str, Any]]:
         """By kind, if it is time for them. Each name has a seed of its own: one sees the same names come to be."""
@@ -187,8 +236,9 @@ class TrainingSession:
         first = self.trainer.config.seed + SAMPLE_SEED_OFFSET
         return self.inspector.snapshots(self.trainer, [(first + i) % (1 << 63) for i in range(SNAPSHOT_NAMES)])
 
-    def checkpoint(self, which: Which) -> None:
-        """Keep the trainer's state; the steps before it must have been flushed."""
+    def checkpoint(self, *which: Which) -> None:
+        """Keep the trainer's state, under each of these names in turn; the steps before it must have been flushed."""
+        began = time.monotonic()
         self.store.sync()
         state = self.trainer.state()
         values: dict[str, Any] = {
@@ -197,23 +247,31 @@ class TrainingSession:
             "config": self.trainer.config.values(),
             "vocabulary": self.splits.vocabulary.entries,
         }
-        save_checkpoint(self.run.checkpoint(which), Checkpoint(state.arrays, values))
-        self._checkpointed = time.monotonic()
+        kept = Checkpoint(state.arrays, values)
+        for each in which:
+            path = self.run.checkpoint(each)
+            self.patience.bear(lambda path=path: save_checkpoint(path, kept))  # type: ignore[misc]
+        self._checkpoint_due = _due(began, CHECKPOINT_SECONDS)
 
     def _finish(self, event: Finished) -> None:
         self.flush()
         if event.reason == "diverged":
             # weights that are not numbers are worth nothing: the last good checkpoint stays
-            with self.store.transaction():
+            def note() -> None:
                 self.store.set(status="diverged")
                 self.store.add_event(event.step, "diverged", event.message)
+
+            self.store.write(note)
             return
         self.checkpoint("last")
         rows = self._samples()
-        with self.store.transaction():
+
+        def keep() -> None:
             self.store.set_samples(event.step, rows)
             self.store.set(status="done", finished=event.reason)
             self.store.add_event(event.step, "done", f"{event.reason} at step {event.step:,}")
+
+        self.store.write(keep)
 
     def _samples(self) -> list[SampleRow]:
         generator = torch.Generator().manual_seed((self.trainer.config.seed + SAMPLE_SEED_OFFSET) % (1 << 63))
@@ -243,8 +301,17 @@ def training_session(run: Run, trainer: Trainer, splits: Splits, *, serves: bool
     with run.training_lock(), run.store() as store:
         store.set(server=os.getpid() if serves else None)
         session = TrainingSession(run, trainer, splits, store)
-        session.restore()
-        yield session
+        try:
+            session.restore()
+            yield session
+        finally:
+            session.patience.close()
+
+
+def _due(began: float, interval: float) -> float:
+    """When to do again, at the earliest, what took until now: at the interval of a disk that is quick."""
+    now = time.monotonic()
+    return now + min(_LONGEST_SECONDS, max(interval, _SHARE * (now - began)))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
