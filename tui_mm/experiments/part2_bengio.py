@@ -146,10 +146,12 @@ def _answer(rows: Sequence[Row]) -> str:
     ideas = [row for row in rows if row.get("verdict")]
     parts = []
     for verdict in ("helped", "hurt", "too little to matter", "no difference that can be told"):
-        named = [f"{row['idea']} ({row['difference']:+.4f} ± {row['error']:.4f})"
+        named = [f"{row['idea']} ({row['difference']:+.4f} ± {row['interval']:.4f})"
                  for row in ideas if row["verdict"] == verdict and row["difference"] is not None]  # fmt: skip
         if named:
             parts.append(f"{verdict[0].upper()}{verdict[1:]}: {', '.join(named)}.")
+    if parts:
+        parts.append("What stands behind ± is the half of the 95% interval.")
     tested = [row for row in rows if row.get("test") is not None]
     if len(tested) == 2:
         base = next(row for row in tested if row["idea"] == BASELINE)
