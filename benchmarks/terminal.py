@@ -73,10 +73,10 @@ class Terminal:
         self._reader.join(PATIENCE_S)
         self._child.close()
 
-    def _take(self) -> bytes:
-        """What comes next from the child; nothing when it has ended."""
+    def _take(self, most: int = 1 << 16) -> bytes:
+        """What comes next from the child, at most so many bytes; nothing when it has ended."""
         try:
-            return os.read(self._child.fd, 1 << 16)
+            return os.read(self._child.fd, most)
         except OSError:  # Linux: the last process on the terminal has ended
             return b""
 
@@ -96,7 +96,8 @@ class Terminal:
         questions = (self._unread + data).split(_QUESTION)
         self._unread = questions[-1][1 - len(_QUESTION) :]
         try:
-            self._child.write(_ANSWER * (len(questions) - 1))
+            for _ in questions[1:]:
+                self._child.write(_ANSWER)
         except OSError:  # the child has ended meanwhile
             return
 

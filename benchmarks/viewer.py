@@ -29,9 +29,18 @@ Title = tuple[tuple[str, bool], ...]
 class Viewer(Terminal):
     """The dashboard, opened."""
 
-    def __init__(self, arguments: Sequence[str], home: Path, columns: int = 120, rows: int = 40) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        home: Path,
+        columns: int = 120,
+        rows: int = 40,
+        *,
+        program: Sequence[str] | None = None,
+        answers: bool = True,
+    ) -> None:
         self._home = Home(home)
-        super().__init__(arguments, home, columns, rows)
+        super().__init__(arguments, home, columns, rows, program=program, answers=answers)
 
     def until_painted(self) -> float:
         return self.until(lambda: "makemore-tui" in self.row(0), "the head line")

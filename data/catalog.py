@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from dataclasses import dataclass
 from importlib import resources
@@ -60,7 +61,11 @@ def load(source: str, *, cache: Path, encoding: str = "utf-8", level: str = "cha
         return read_stdin(encoding, form)
     item = CATALOG.get(source)
     if item is None:
-        return read_words(Path(source).expanduser(), source, encoding, form)
+        try:
+            path = Path(source).expanduser()
+        except RuntimeError:  # a ~user that there is not
+            path = Path(source)
+        return read_words(path, source, encoding, form)
     if form is not WORD_LIST:
         raise CorpusError(
             f"{item.name}: is a list of words, and --level word learns from sentences; give --data a file with "
@@ -108,8 +113,12 @@ def fetch(name: str, *, cache: Path) -> Path:
         raise CorpusError(f"{name}: could not be downloaded ({reason}); {by_hand}") from None
     _verify(item, raw, item.url, by_hand)
     try:
-        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in [*reversed(cache.parents), cache]:
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700)
+                folder.chmod(0o700)  # the umask may have taken away more
         with tempfile.NamedTemporaryFile(dir=cache, delete=False) as part:
+            os.fchmod(part.fileno(), 0o600)  # the umask may have taken away more
             part.write(raw)
         Path(part.name).replace(path)
     except OSError as error:

@@ -24,6 +24,7 @@ from data.levels import CHARACTER, Level
 
 MAX_BYTES = 1 << 30
 """The largest file that is read, in bytes; a bound known before anything is allocated."""
+_PART_BYTES = 1 << 20
 
 _NEWLINE = 0x0A
 _BOM = "\ufeff"
@@ -153,7 +154,7 @@ class Format:
 WORD_LIST = Format(parse_words, CHARACTER.holds)
 
 
-def decode_words(raw: bytes, name: str, encoding: str = "utf-8", form: Format = WORD_LIST) -> Corpus:
+def decode_words(raw: bytes | bytearray, name: str, encoding: str = "utf-8", form: Format = WORD_LIST) -> Corpus:
     """A corpus from the bytes of a file. Raises CorpusError, naming the line, for bytes not in ``encoding``."""
     try:
         text = raw.decode(encoding)
@@ -166,9 +167,9 @@ def decode_words(raw: bytes, name: str, encoding: str = "utf-8", form: Format = 
             f"{name}, line {line}: is not {encoding}; name its encoding with --encoding (latin-1, cp1252, ...) "
             "or convert the file to UTF-8"
         ) from None
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):  # an encoding with a NUL in it is the latter
         raise CorpusError(
-            f"--encoding: {encoding!r} is not a text encoding; allowed are Python's, such as utf-8, latin-1, utf-16"
+            f"--encoding: {encoding[:100]!r} is not a text encoding; allowed are Python's, such as utf-8, latin-1, utf-16"
         ) from None
     return form.parse(text, name)
 
@@ -177,9 +178,11 @@ def read_words(path: Path, name: str | None = None, encoding: str = "utf-8", for
     """A corpus from a file. Raises CorpusError for a missing, unreadable, too large or unusable one."""
     shown = name or str(path)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise CorpusError(f"{shown}: is a folder; give a file with {form.holds}")
+        if found.st_size > MAX_BYTES:
+            raise _too_large(shown)
         with path.open("rb") as file:
             raw = _read_bounded(file, shown)
     except FileNotFoundError:
@@ -200,11 +203,18 @@ def read_stdin(encoding: str = "utf-8", form: Format = WORD_LIST) -> Corpus:
     return decode_words(_read_bounded(sys.stdin.buffer, "standard input"), "standard input", encoding, form)
 
 
-def _read_bounded(file: BinaryIO, name: str) -> bytes:
-    raw = file.read(MAX_BYTES + 1)
-    if len(raw) > MAX_BYTES:
-        raise CorpusError(f"{name}: is larger than {MAX_BYTES >> 20} MiB, the most that is read; give a part of it")
+def _read_bounded(file: BinaryIO, name: str) -> bytearray:
+    """All of a file whose size may not be known, part by part: asked for at once, the most would be allocated."""
+    raw = bytearray()
+    while part := file.read(_PART_BYTES):
+        raw += part
+        if len(raw) > MAX_BYTES:
+            raise _too_large(name)
     return raw
+
+
+def _too_large(name: str) -> CorpusError:
+    return CorpusError(f"{name}: is larger than {MAX_BYTES >> 20} MiB, the most that is read; give a part of it")
 
 
 def _codes_of(text: str, name: str) -> NDArray[Any]:

@@ -30,7 +30,7 @@ from tui_mm.dashboard.state import Words
 from tui_mm.runs.follow import RunFollower
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run
-from tui_mm.runs.store import EvaluationRow, EventRow, LossChunk
+from tui_mm.runs.store import EvaluationRow, EventRow, LossBlock
 from tui_mm.settings import Settings
 from tui_mm.words import data_facts, model_facts, split_for
 from tui_mm.worker import protocol as ask
@@ -64,7 +64,7 @@ class StillFollower(RunFollower):
     def __init__(self, moment: Moment) -> None:
         words = still_words()
         self.run = Run(NOWHERE.runs / "0a1b2c3d")
-        self.status = STATUS[moment]
+        self.status, self.waits_for = STATUS[moment], ""
         self.meta = {
             "status": self.status,
             "config": CONFIG.values(),
@@ -80,8 +80,9 @@ class StillFollower(RunFollower):
         steps = _DONE_STEPS if moment == "done" else _SEEN_STEPS
         bad = 400 if moment == "not finite" else steps
         losses = still_losses(steps, bad)
-        self._take([LossChunk(k + 1, losses[k : k + 100], 0.012, k / 500 + 0.2, k / 400 + 0.25)
-                    for k in range(0, steps, 100)])  # fmt: skip
+        for k in range(0, steps, 100):
+            self._take(LossBlock(k + 1, losses[k : k + 100], np.array([k + 100]), 0.012, np.array([k / 500 + 0.2]),
+                                 np.array([k / 400 + 0.25])))  # fmt: skip
         taken = range(0, steps + 1, _EVERY)
         self.evaluations = [still_evaluation(step, is_bad=step > bad) for step in taken]
         self.sweep_exponents, self.sweep_losses = still_sweep()
@@ -234,6 +235,9 @@ class StillClient:
 
     def start_worker(self) -> None:
         """There is none to start."""
+
+    def is_left(self) -> bool:
+        return False
 
     def new_lines(self) -> list[str]:
         return []

@@ -58,9 +58,10 @@ def test_a_failure_while_writing_leaves_the_old_one(step: str, tmp_path: Path, m
 
     target = {"write": (checkpoints.os, "fdopen"), "fsync": (checkpoints.os, "fsync"), "replace": (Path, "replace")}
     monkeypatch.setattr(*target[step], fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RunError, match="the disk is full"):
         save_checkpoint(path, Checkpoint({"x": np.zeros(5)}, {}))
     assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
 def test_what_is_no_checkpoint_is_one_clear_line(tmp_path: Path) -> None:

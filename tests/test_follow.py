@@ -8,7 +8,7 @@ import pytest
 from data.corpus import Corpus
 from tui_mm.config import make_config
 from tui_mm.runs.follow import RunFollower
-from tui_mm.runs.home import Home
+from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, create_run
 from tui_mm.runs.store import EvaluationRow, LossChunk, SampleRow
 
@@ -134,19 +134,57 @@ def test_the_times_it_keeps_do_not_grow_with_the_run(run: Run) -> None:
 
 def test_a_new_evaluation_is_read_and_old_ones_are_not_read_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     follower = RunFollower(run)
-    reads: list[int] = []
-    read = type(follower._store).evaluations
-    monkeypatch.setattr(follower._store, "evaluations", lambda: reads.append(1) or read(follower._store))
+    read: list[int] = []
+    usual = follower._store.evaluations
+
+    def evaluations(after_step: int) -> list[EvaluationRow]:
+        found = usual(after_step)
+        read.extend(e.step for e in found)
+        return found
+
+    monkeypatch.setattr(follower._store, "evaluations", evaluations)
     with run.store() as store:
         store.add_evaluation(EvaluationRow(0, 3.3, 3.4, True, 0.1))
         follower.poll()
         for first in (1, 2, 3):
             store.add_losses(chunk(first, 1))
             follower.poll()
-        assert len(reads) == 1
         store.add_evaluation(EvaluationRow(3, 2.3, 2.4, True, 0.1))
         follower.poll()
-    assert [e.step for e in follower.evaluations] == [0, 3]
+    assert [e.step for e in follower.evaluations] == read == [0, 3]
+
+
+def test_what_is_read_is_of_one_moment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is resumed while it is read is seen as it was before, and then as it is."""
+    follower = RunFollower(run)
+    with run.store() as store:
+        store.add_losses(chunk(1, 10))
+        store.add_losses(chunk(11, 10))
+        usual = follower._store.meta
+
+        def resume_meanwhile() -> dict[str, object]:
+            found = usual()
+            monkeypatch.undo()
+            store.truncate(5, 5)
+            store.add_losses(LossChunk(6, np.full(3, -1, np.float32), 0.2, 0.5, 1.0))
+            return found
+
+        monkeypatch.setattr(follower._store, "meta", resume_meanwhile)
+        assert follower.poll()
+        assert follower.steps == 20
+        assert follower.poll()
+        assert np.array_equal(follower.series.columns(np.arange(9)).mean, store.losses())
+
+
+def test_missing_steps_are_one_clear_line_and_never_read_twice(run: Run) -> None:
+    follower = RunFollower(run)
+    with run.store() as store:
+        store.add_losses(chunk(1, 10))
+        store.add_losses(chunk(21, 10))
+    for _ in range(2):
+        with pytest.raises(RunError, match="expected step 11 and found 21"):
+            follower.poll()
+    assert follower.steps == 0
 
 
 def test_snapshots_are_read_once_each(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from tui_mm.presets import PRESETS
 
 LECTURE_SEED = 2147483647
 MAX_CONFIG_BYTES = 1 << 20
+_MAX_QUOTED = 200  # characters of a wrong value or name in a message
 
 Group = Literal["Data", "Model", "Training", "Schedule", "Machine"]
 
@@ -265,7 +266,7 @@ def parse_field(name: str, value: Any, called: str = "") -> Any:
     field = FIELDS[name]
 
     def refusal() -> ConfigError:
-        return ConfigError(f"{called or name}: {value!r} is not allowed; give {allowed(name)}")
+        return ConfigError(f"{called or name}: {_quoted(value)} is not allowed; give {allowed(name)}")
 
     try:
         given = field.kind(value) if isinstance(value, str) else value  # '.5', ' 7' and '1_000' as Python reads them
@@ -290,7 +291,7 @@ def make_config(
     kind = KINDS.get(str((from_file | dict(flags or {})).get("model")))
     name = preset or preset_of_file or (kind.preset if kind else "default")
     if not isinstance(name, str) or name not in PRESETS:
-        raise ConfigError(f"--preset: {name!r} is not allowed; give {_one_of(PRESETS, str(name))}")
+        raise ConfigError(f"--preset: {_quoted(name)} is not allowed; give {_one_of(PRESETS, str(name))}")
     sources = dict.fromkeys(from_file, f"{file}: ") | dict.fromkeys(flags or {}, "--")
     return validate(PRESETS[name] | from_file | dict(flags or {}), sources)
 
@@ -307,7 +308,7 @@ def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None
         prefix = sources.get(name, "")
         called = prefix + (name.replace("_", "-") if prefix == "--" else name)
         if name not in FIELDS:
-            raise ConfigError(f"{called}: is not a hyperparameter; {_suggest(FIELDS, name)}")
+            raise ConfigError(f"{called[:_MAX_QUOTED]}: is not a hyperparameter; {_suggest(FIELDS, name)}")
         taken[name] = parse_field(name, "kaiming" if (name, value) == _OLD_NAME else value, called)
     config = RunConfig(**taken)
     if config.model == "transformer" and config.embedding % config.heads:
@@ -331,16 +332,27 @@ def _read_toml(path: Path) -> dict[str, Any]:
         values = tomllib.loads(raw.decode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a TOML file of hyperparameters") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except ConfigError:
+        raise
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or a number of thousands of digits
         raise ConfigError(f"{path}: is not TOML ({error}); write lines such as  steps = 1000") from None
     return {key.replace("-", "_"): value for key, value in values.items()}
 
 
+def _quoted(value: Any) -> str:
+    """A value that is not allowed, as Python writes it, cut where it is longer than a line."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists in lists
+        return "what stands there"
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
+
+
 def _one_of(names: Mapping[str, Any], wrong: str) -> str:
-    close = difflib.get_close_matches(wrong, names, 1)
+    close = difflib.get_close_matches(wrong[:_MAX_QUOTED], names, 1)
     return f"one of {', '.join(names)}" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 def _suggest(names: Mapping[str, Any], wrong: str) -> str:
-    close = difflib.get_close_matches(wrong, names, 1)
+    close = difflib.get_close_matches(wrong[:_MAX_QUOTED], names, 1)
     return f"did you mean {close[0]}?" if close else f"allowed are {', '.join(names)}"

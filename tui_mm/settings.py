@@ -52,7 +52,7 @@ class Settings(Struct):
                 return msgspec.json.decode(file.read(MAX_BYTES), type=cls), ""
         except FileNotFoundError:
             return cls(), ""
-        except (OSError, msgspec.MsgspecError, RecursionError):
+        except (OSError, ValueError, RecursionError):  # msgspec's errors are among them
             return cls(), f"{path}: cannot be read as settings; the usual ones are used, and will replace it"
 
     def save(self, home: Home) -> None:
@@ -60,6 +60,7 @@ class Settings(Struct):
         home.make()
         descriptor, part = tempfile.mkstemp(dir=home.root, prefix=".settings")  # made 0600
         try:
+            os.fchmod(descriptor, 0o600)  # the umask may have taken away more
             with os.fdopen(descriptor, "wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(self)))
             Path(part).replace(_path(home))

@@ -43,6 +43,9 @@ _COMMANDS = {
     "attach": "tui_mm.cli.attach:attach_command",
     "pause": "tui_mm.cli.control:pause_command",
     "stop": "tui_mm.cli.control:stop_command",
+    "export": "tui_mm.cli.export:export_command",
+    "logs": "tui_mm.cli.logs:logs_command",
+    "replay": "tui_mm.cli.replay:replay_command",
     "data": "tui_mm.cli.data:data_group",
 }
 
@@ -180,6 +183,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # whoever read our output has enough; keep the interpreter from flushing into the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (ImportError, AttributeError, OSError):
+        from tui_mm.training.torch_fault import torch_fault
+
+        fault = torch_fault()
+        if not fault:
+            raise
+        _complain(f"error: {fault}")
+        return EXIT_USAGE
 
 
 def _complain(message: str) -> None:

@@ -13,6 +13,7 @@ from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import home_option, json_option
 from tui_mm.cli.output import print_json, say
 from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.run import Run, find_run
 from tui_mm.worker import protocol as ask
 from tui_mm.worker.client import WorkerClient, WorkerGoneError
@@ -86,7 +87,7 @@ def _way_on(run: Run) -> str:
 
 
 def _is_training(run: Run) -> bool:
-    return run.status() in ("running", "paused")
+    return run.status() in AT_WORK
 
 
 def _say_idle(run: Run, *, as_json: bool) -> int:
@@ -110,7 +111,7 @@ def _ask(run: Run, command: ask.Command, *, begin: bool = False) -> dict[str, An
 
 async def _until_ended(run: Run) -> str:
     """Its status once it is not trained any more."""
-    while (status := run.status()) in ("running", "paused"):
+    while (status := run.status()) in AT_WORK:
         await asyncio.sleep(_LOOK_SECONDS)
     return status
 

@@ -15,8 +15,9 @@ from tui_mm.cli.output import print_json, print_table, say
 from tui_mm.kinds import size_text
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.listing import list_runs
-from tui_mm.runs.run import Run, all_runs, find_run, rename_run
-from tui_mm.runs.summary import summarize
+from tui_mm.runs.run import Run, find_run, rename_run
+from tui_mm.runs.store import EventRow
+from tui_mm.runs.summary import summarize, summarize_all
 from tui_mm.text import nats, printable
 
 
@@ -42,7 +43,7 @@ def runs_group(context: click.Context, home: Home, as_json: bool) -> int:
 
 def _list(home: Home, as_json: bool) -> int:
     if as_json:
-        print_json({"home": str(home.root), "runs": [_summary_or_fault(run) for run in all_runs(home)]})
+        print_json({"home": str(home.root), "runs": summarize_all(home)})
         return 0
     rows = list_runs(home)[::-1]
     if not rows:
@@ -82,6 +83,14 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
         return 0
     with run.store() as store:
         events = store.events()
+    try:
+        _print_run(run, summary, events)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise RunError(f"run {run.id}: its store lacks what a run has ({error!r}); it is damaged") from None
+    return 0
+
+
+def _print_run(run: Run, summary: dict[str, Any], events: list[EventRow]) -> None:
     data, model, losses = summary["data"], summary["model"], summary["losses"]
     rows = LEVELS[data.get("level", CHARACTER.name)].rows
     size = size_text(model["kind"], model["parameters"])
@@ -114,7 +123,6 @@ def show_command(context: click.Context, reference: str, home: Home, as_json: bo
     for event in events:
         at = datetime.fromtimestamp(event.time).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         say(f"{at}  {printable(event.message)}")
-    return 0
 
 
 @runs_group.command(
@@ -158,15 +166,6 @@ def delete_command(context: click.Context, references: tuple[str, ...], yes: boo
         run.delete()
         say(f"run {run.id} deleted")
     return 0
-
-
-def _summary_or_fault(run: Run) -> dict[str, Any]:
-    try:
-        with run.store() as store:
-            created = store.get("created")
-        return {**summarize(run), "created": created}
-    except RunError as error:
-        return {"run": run.id, "status": "damaged", "fault": str(error)}
 
 
 def _loss(value: float | None) -> str:

@@ -127,6 +127,7 @@ def resume_command(reference: str, device: str | None, detach: bool, home: Home,
 def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
     from tui_mm.worker.server import Foreground, Server
     from tui_mm.worker.session import training_session
+    from tui_mm.worker.trouble import WaitEndedError
 
     _introduce(run, trainer, splits, err=as_json)
     display = make_display(trainer.total_steps, trainer.step, as_json=as_json)
@@ -137,9 +138,14 @@ def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
         display,
     ):
         show, tell = terminal.shown(display), terminal.shown(display.tell)
-        finished = Server(session, Foreground(), stop, observe=show, tell=tell).train()
+        ended = ""
+        try:
+            finished = Server(session, Foreground(), stop, observe=show, tell=tell).train()
+        except WaitEndedError as error:
+            finished, ended = None, str(error)
     if finished is None:
-        say(f"stopped at step {trainer.step:,}, checkpoint kept; go on with: makemore-tui resume {run.id}", err=as_json)
+        line = f"stopped at step {trainer.step:,}, checkpoint kept; go on with: makemore-tui resume {run.id}"
+        say(printable(ended) or line, err=as_json)
         if as_json:
             print_json(summarize(run))
         return stop.exit_code if stop() else 0

@@ -36,6 +36,7 @@ from tui_mm.worker import protocol as ask
 _POLL_SECONDS = 0.1
 _KEEP_SECONDS = 1.0  # between two looks at whether a setting has changed
 _TELLING_SECONDS = 2.0  # a shorter training tells little of a machine's speed
+_END_SECONDS = 15.0  # a worker's last words stand on the screen
 _PAINT_SECONDS = 0.5  # between two frames of charts and lines while a training goes on
 
 
@@ -103,6 +104,7 @@ class DashboardApp(PacedApp, PanelHost):
         self._due = False
         self._widgets = 0  # that there are once all panels are up
         self.worker_ended = False
+        self._ended_worker: int | None = None  # the process whose end was told of
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
@@ -196,11 +198,14 @@ class DashboardApp(PacedApp, PanelHost):
         for line in self.client.new_lines() if self.client else ():
             self.state.note(f"worker: {line}")
             self._due = True
+        if follower.status != before and follower.waits_for:
+            self.state.note(follower.waits_for)
+            self.notify(follower.waits_for, severity="warning", markup=False)
         if follower.status != before and follower.status == "done":
             self._learn_speed()
         if follower.status != before and follower.status in ("crashed", "failed"):
-            self._tell_of_end(f"the training {follower.status}; t goes on from the last checkpoint")
-        elif self.client is not None and not self.worker_ended and self.client.exit_code:
+            self._tell_of_end(f"the training {follower.end}; t goes on from the last checkpoint")
+        elif self.client is not None and self.client.exit_code and self.client.pid != self._ended_worker:
             self._tell_of_end("the worker has ended; t starts another")
         if self.state.overlays:
             changed |= poll_overlays(self.state)
@@ -224,10 +229,14 @@ class DashboardApp(PacedApp, PanelHost):
     def _tell_of_end(self, way_on: str) -> None:
         """The last lines of a worker that ended or failed, and the way on."""
         self.worker_ended = True
-        for line in self.client.last_lines(5) if self.client else []:
-            self.state.note(f"worker: {line}")
+        self._ended_worker = self.client.pid if self.client else None
+        if self.client is not None and self.client.fault:
+            way_on = f"no training here: {self.client.fault}"
+        else:
+            for line in self.client.last_lines(5) if self.client else []:
+                self.state.note(f"worker: {line}")
         self.state.note(way_on)
-        self.notify(way_on, severity="error")
+        self.notify(way_on, severity="error", timeout=_END_SECONDS, markup=False)
         self._due = True
 
     def show_all(self) -> None:

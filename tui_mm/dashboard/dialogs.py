@@ -22,6 +22,8 @@ from tui_mm.text import printable
 from tui_mm.worker import protocol as ask
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from tui_mm.experiments.kept import KeptExperiment
     from tui_mm.experiments.starting import Process
     from tui_mm.runs.row import RunRow
@@ -36,6 +38,19 @@ class DialogHost(RunHost):
         def __init__(self, live: Sequence[RunRow]) -> None:
             super().__init__()
             self.live = live
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Shown as it is: a line may quote what stands in a file, and nothing in it is markup or a command."""
+        shown = "\n".join(printable(line) for line in message.split("\n"))
+        super().notify(shown, title=printable(title), severity=severity, timeout=timeout, markup=False)
 
     def show_all(self) -> None:
         """What the state has now, in every panel that is seen."""

@@ -21,7 +21,8 @@ from tui_mm.dashboard.pacing import QUERY, Paced, Pacing
 
 _CLOSE_SECONDS = 1.5  # for what is being written when the app leaves, and the terminal's usual modes
 _FORCE_SECONDS = 0.5
-_CANCEL = b"\x18\x1b[?2026l"  # ends a sequence that was cut, and a synchronized update
+_END_UPDATE = "\x1b[?2026l"
+_CANCEL = b"\x18" + _END_UPDATE.encode()  # ends a sequence that was cut, and a synchronized update
 
 
 class PacedDriver(LinuxDriver, Paced):
@@ -35,7 +36,8 @@ class PacedDriver(LinuxDriver, Paced):
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._outbox: Outbox | None = None
+        self._outbox: Outbox | None = None  # while the app has the terminal
+        self._has_begun = False
         self._pacing = Pacing()
         self._answer = threading.Event()
         self._timer: asyncio.TimerHandle | None = None  # while an answer is to come
@@ -47,6 +49,11 @@ class PacedDriver(LinuxDriver, Paced):
     # -- coming and going
 
     def start_application_mode(self) -> None:
+        if self._outbox is not None:  # going on after a SIGSTOP, of which nobody was told before
+            self.suspend_application_mode()
+        if self._has_begun:  # the shell has had the screen meanwhile
+            self._from_thread(self._app.refresh)()
+        self._has_begun = True
         self._pacing, self._last_words = Pacing(), None
         assert self._file is not None, "without standard error nothing can be painted"
         self._outbox = Outbox(self._file.fileno(), self._from_thread(self._catch_up), self._from_thread(self._hung_up))
@@ -69,10 +76,11 @@ class PacedDriver(LinuxDriver, Paced):
         self._app.exit(return_code=128 + signal.SIGHUP)
 
     def stop_application_mode(self) -> None:
-        if self._outbox is not None:
-            self._outbox.discard()
-            self._answer.wait(self._pacing.haste)
         self._last_words = []
+        if self._outbox is not None:
+            if self._outbox.discard():  # the end of a synchronized update may be among it
+                self.write(_END_UPDATE)
+            self._answer.wait(self._pacing.haste)
         if self._timer is not None:
             self._timer.cancel()
         if self._suspended is not None:
@@ -173,6 +181,6 @@ class PacedDriver(LinuxDriver, Paced):
             return
         self._suspended.__exit__(None, None, None)
         self._suspended = None
-        if self._held_back:  # Textual takes what it was kept from painting for painted
-            self._app.refresh()
+        # Textual takes what it was kept from painting for painted; anyhow, its screen has to be told to go on
+        self._app.refresh(repaint=self._held_back)
         self._held_back = False

@@ -82,6 +82,8 @@ async def _sit(
         except OSError as error:
             raise HeadlessError(f"--screenshot: {screenshot} cannot be written ({error.strerror})", code=2) from None
     if dashboard.worker_ended and dashboard.state.status == "created":
+        if dashboard.client is not None and dashboard.client.fault:
+            raise HeadlessError(dashboard.client.fault, code=2)
         raise HeadlessError("the worker ended before the training began: " + "; ".join(_last_lines(dashboard)))
     if dashboard.state.status == "paused":
         dashboard.send(Stop())

@@ -174,7 +174,8 @@ class RunHost(App[str]):
         from tui_mm.dashboard import opening
 
         kept = self.opened is not None and opening.same_words(self.state.config, config)
-        if not kept or self.state.status != "created":
+        refused = self.client is not None and self.client.fault  # no worker can begin with what there is
+        if not kept or refused or self.state.status != "created":
             self.begin(config)
             return
         answer = await self.answer_to(ask.Configure(config.values()))
@@ -192,7 +193,7 @@ class RunHost(App[str]):
 
     def set_rate(self, lr: float) -> None:
         """To the training that is under way or stopped, else into the configuration of the next."""
-        if self.state.status in ("running", "paused", "stopped", "crashed", "failed"):
+        if self.state.status in ("running", "paused", "waiting", "stopped", "crashed", "failed"):
             self.tell(ask.SetLr(lr), lambda answer: f"lr {answer['lr']:.4g} from the next step on")
             return
         try:
@@ -209,6 +210,8 @@ class RunHost(App[str]):
             self.notify("this run is done; e sets up another, r lists what there is")
         elif status == "running":
             self.notify("it is training; space pauses")
+        elif status == "waiting" and self.state.follower is not None:
+            self.notify(self.state.follower.waits_for, markup=False)
         else:
             self.send(ask.Start())
 

@@ -10,8 +10,9 @@ from tui_mm.dashboard.state import ViewState
 from tui_mm.kinds import size_text
 from tui_mm.text import nats, printable
 
-_MARKS = {"running": "●", "paused": "▮▮", "done": "✓", "crashed": "!", "failed": "!", "diverged": "!"}
-_ASCII_MARKS = {"running": "*", "paused": "=", "done": "+", "crashed": "!", "failed": "!", "diverged": "!"}
+_ENDED_BADLY = {"crashed": "!", "failed": "!", "diverged": "!"}
+_MARKS = {"running": "●", "paused": "▮▮", "waiting": "▮▮", "done": "✓", **_ENDED_BADLY}
+_ASCII_MARKS = {"running": "*", "paused": "=", "waiting": "=", "done": "+", **_ENDED_BADLY}
 _SAID = {"created": "not trained yet"}
 
 _LEAST_BAR = 7
@@ -19,21 +20,24 @@ _WITH_BAR = 80  # from this width on there is a bar
 _ALL_PARTS = 99  # cells of all that the foot line says, losses below 10
 
 
-def head_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
-    """Data set, model, parameters, device, state; the least telling parts go first where it is narrow."""
+def head_line(state: ViewState, width: int, *, ascii_only: bool = False, title: str = "makemore-tui") -> str:
+    """Data set, model, parameters, device, state; the least telling parts go first where it is narrow. ``title``: what
+    stands before them."""
     follower = state.follower
-    parts = ["makemore-tui"]
+    parts = [title]
     if state.words is not None:
         dot, corpus = "-" if ascii_only else "·", state.words.splits.corpus
         parts.append(f"{_short(printable(corpus.name), 32)} {dot} {len(corpus):,} {corpus.level.rows}")
     if state.parameters is not None:
         parts.append(f"{state.config.model} {size_text(state.config.model, state.parameters)}")
     if follower is not None and follower.meta.get("device"):
-        parts.append(str(follower.meta["device"]))
+        parts.append(printable(str(follower.meta["device"])))
     marks = _ASCII_MARKS if ascii_only else _MARKS
     mark = marks.get(state.status, "o" if ascii_only else "○")
     steps = f" {follower.steps:,} / {state.total_steps:,}" if follower is not None and follower.steps else ""
-    status = "no words" if follower is None and state.fault else _SAID.get(state.status, state.status)
+    status = "no words" if follower is None and state.fault else _SAID.get(state.status, printable(state.status))
+    if follower is not None and follower.waits_for:
+        status = printable(follower.waits_for.partition(":")[0])  # the disk is full
     parts.append(f"{mark} {status}{steps}")
     while cell_len("   ".join(parts)) > width and len(parts) > 2:
         del parts[-2]

@@ -14,6 +14,7 @@ from tui_mm.dashboard.charts.look import Look
 from tui_mm.dashboard.charts.loss import Curve, LossPicture, Parts, cells, column_edges, range_of
 from tui_mm.kinds import learns_by_counting
 from tui_mm.runs.follow import RunFollower
+from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.series import Axis
 from tui_mm.text import nats, printable
 
@@ -82,7 +83,7 @@ def comparison(
 def _end(follower: RunFollower, axis: Axis, look: Look) -> float:
     """Where a run ends on an axis; where one that is being trained will, as far as that is known."""
     done = float(follower.at(axis, np.array([follower.steps]))[0])
-    if follower.status not in ("running", "paused"):
+    if follower.status not in AT_WORK:
         return done
     total = int(follower.meta.get("config", {}).get("steps", 0))
     there = None if axis == "seconds" else float(follower.at(axis, np.array([max(total, follower.steps)]))[0])

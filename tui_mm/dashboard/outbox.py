@@ -24,6 +24,7 @@ class Outbox:
     def __init__(self, descriptor: int, drained: Callable[[], None], lost: Callable[[], None]) -> None:
         self._drained, self._lost = drained, lost
         self._file, self._blocks = _own(descriptor)
+        self._is_released = False
         self._changed = threading.Condition()
         self._queue: deque[bytes] = deque()
         self._rest = 0  # bytes of the one that is being written
@@ -45,10 +46,12 @@ class Outbox:
         with self._changed:
             return self._rest + sum(map(len, self._queue))
 
-    def discard(self) -> None:
-        """Drop what is not being written yet."""
+    def discard(self) -> bool:
+        """Drop what is not being written yet; whether there was any."""
         with self._changed:
+            dropped = bool(self._queue)
             self._queue.clear()
+        return dropped
 
     def close(self, seconds: float) -> bool:
         """Write what there is, for at most so long; whether the terminal has got all of it. What it has not got is
@@ -65,7 +68,7 @@ class Outbox:
 
     def force(self, data: bytes, seconds: float) -> bool:
         """After ``close``: try to write something all the same, for at most so long; whether that succeeded."""
-        if self._blocks or self._thread.is_alive() or self.is_lost:
+        if self._is_released or self._blocks or self._thread.is_alive() or self.is_lost:
             return False
         give_up = time.monotonic() + seconds
         while data and (rest := give_up - time.monotonic()) > 0:
@@ -80,8 +83,9 @@ class Outbox:
 
     def release(self) -> None:
         """After ``close``: let go of the terminal."""
-        if not self._thread.is_alive():
+        if not (self._is_released or self._thread.is_alive()):
             os.close(self._file)
+            self._is_released = True
 
     def _run(self) -> None:
         while True:
@@ -99,7 +103,7 @@ class Outbox:
                 self._write(data)
             except OSError:  # the line was cut
                 with self._changed:
-                    self.is_lost = True
+                    self.is_lost, self._rest = True, 0
                     self._queue.clear()
                     self._changed.notify_all()
                 self._lost()

@@ -1,8 +1,10 @@
 """How much a terminal has taken in of what it was given, so that a slow one is not sent what is outdated already.
 
 A terminal says nothing by itself, and what is written to it may wait in the system's buffers, in sshd's and on the
-line. So it is asked, behind a paint, where its cursor is ("device status report 6", which every terminal since the VT100
-answers, tmux, screen and mosh among them): the answer says that everything before the question was read.
+line. So it is asked, behind a paint, where its cursor is (device status report 6, which every terminal since the VT100
+answers, and tmux, screen and mosh do): the answer says that everything before the question was read. A terminal that
+answers promptly is asked once in some paints: to ssh an answer is a key, and newer ones hide the moments of keys behind
+a second of other packets.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ QUERY = b"\x1b[6n"
 MOST_BEHIND = 16_000
 """Bytes given and not taken in: with more, what a person's keys change waits as well. Two thirds of a whole frame of
 120x40."""
+_PROMPT_SECONDS = 0.25
+_UNASKED = 12_000  # bytes that a terminal which answers so promptly is given before it is asked again
 _FIRST_SECONDS = 2.5  # a terminal that has not answered the first question by then does not answer any
 _AGAIN_SECONDS = 5.0  # doubled each time: an answer may get lost where another terminal takes the place of one
 _HASTE_SECONDS = 2.0  # an answer that comes when the app has left would be typed into the shell
@@ -63,10 +67,14 @@ class Pacing:
         return self._begin_question()
 
     def _begin_question(self) -> bool:
-        if self._asked is not None or self._taken >= self._given:
+        if self._asked is not None or self._given - self._taken < (_UNASKED if self._is_prompt else 1):
             return False
         self._asked, self._asked_at = self._given, self._clock()
         return True
+
+    @property
+    def _is_prompt(self) -> bool:
+        return self._answers is True and self._round_trip < _PROMPT_SECONDS
 
     @property
     def is_waiting(self) -> bool:
@@ -89,13 +97,11 @@ class Pacing:
         return min(_HASTE_SECONDS, 0.2 + 2 * self._round_trip) if self.is_waiting else 0.0
 
     def may_paint(self, waiting: int) -> bool:
-        """Whether what changes by itself may be painted: the last such paint has been taken in."""
+        """Whether what changes by itself may be painted: the last such paint was taken in, or is not asked after."""
         if self._answers is False:
             return waiting == 0
-        if self._taken < self._marked:
-            return False
-        self._claimed = True
-        return True
+        self._claimed = self._asked is None or self._marked <= self._taken
+        return self._claimed
 
     def is_behind(self, waiting: int) -> bool:
         """Whether the terminal has so much before it that nothing more should be painted for now."""

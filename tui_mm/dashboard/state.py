@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.levels import LEVELS, Level
 from tui_mm.config import RunConfig
+from tui_mm.runs.row import AT_WORK
 from tui_mm.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class ViewState:
 
     @property
     def is_training(self) -> bool:
-        return self.status in ("running", "paused")
+        return self.status in AT_WORK
 
     def snapshots(self, kind: str) -> Sequence[tuple[int, Any]]:
         """What was kept of the model at evaluations, as (step, value): ``names``, ``embedding`` or ``layers``."""

@@ -15,32 +15,36 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from data.levels import LevelName
 from tui_mm.config import RunConfig
 from tui_mm.experiments.catalog import EXPERIMENTS
-from tui_mm.experiments.result import ExperimentResult
+from tui_mm.experiments.result import ExperimentResult, Line, Passage, check_result
+from tui_mm.runs.files import private_folder
 from tui_mm.runs.folder import hold, is_held, remove
 from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.plain import check_plain
 
 Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
 
 MAX_BYTES = 1 << 24
 _ID = re.compile(r"[0-9a-f]{8}")
 _FILE = "experiment.json"
+_Count = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
 @dataclass(frozen=True)
 class WordFacts:
     """Which words an experiment was run on; ``sha256`` as ``Corpus.sha256`` has it."""
 
-    name: str
-    sha256: str
-    words: int
-    vocabulary: int
+    name: Annotated[str, Meta(max_length=4096)]
+    sha256: Line
+    words: _Count
+    vocabulary: _Count
 
 
 @dataclass(frozen=True)
@@ -54,22 +58,22 @@ class Record:
     """
 
     id: str
-    name: str
-    created: str
-    data: str
-    encoding: str
+    name: Line
+    created: Line
+    data: Annotated[str, Meta(max_length=4096)]
+    encoding: Line
     level: LevelName
-    min_count: int
-    seed: int
-    scale: float
-    threads: int
+    min_count: _Count
+    seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+    scale: Annotated[float, Meta(gt=0, le=1)]
+    threads: _Count
     status: Status = "created"
-    ended: str = ""
-    seconds: float = 0.0
-    pid: int = 0
+    ended: Line = ""
+    seconds: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
+    pid: Annotated[int, Meta(ge=0, le=(1 << 31) - 1)] = 0
     words: WordFacts | None = None
-    doing: str = ""
-    fault: str = ""
+    doing: Passage = ""
+    fault: Passage = ""
     result: ExperimentResult = field(default_factory=ExperimentResult)
 
 
@@ -108,19 +112,21 @@ class KeptExperiment:
     def _read(self) -> Record:
         path = self.folder / _FILE
         try:
+            check_plain(path)
             with path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
+                raw = file.read(min(path.stat().st_size, MAX_BYTES) + 1)
             if len(raw) > MAX_BYTES:
                 raise ValueError(f"larger than {MAX_BYTES >> 20} MiB")
             record = msgspec.json.decode(raw, type=Record)
-            datetime.fromisoformat(record.created)
+            datetime.fromisoformat(record.created).astimezone()  # the first and last years have no time elsewhere
+            check_result(record.result)
             if record.name not in EXPERIMENTS:
                 raise ValueError(f"{record.name!r} is no experiment that this version knows")
         except OSError as error:
             raise RunError(
                 f"experiment {self.id}: {path} cannot be read ({error.strerror}); see its permissions"
             ) from None
-        except (ValueError, RecursionError) as error:  # msgspec's errors are among them
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:  # msgspec's errors are among them
             raise RunError(
                 f"experiment {self.id}: {path} cannot be used ({error}); "
                 f"'makemore-tui experiments delete {self.id}' takes it away"
@@ -132,6 +138,7 @@ class KeptExperiment:
         try:
             descriptor, part = tempfile.mkstemp(dir=self.folder, prefix=".experiment")  # made 0600
             try:
+                os.fchmod(descriptor, 0o600)  # the umask may have taken away more
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(msgspec.json.format(msgspec.json.encode(record), indent=1))
                 Path(part).replace(self.folder / _FILE)
@@ -179,12 +186,12 @@ def create_experiment(
     home.make()
     root = folder_of(home)
     try:
-        root.mkdir(exist_ok=True, mode=0o700)
+        private_folder(root)
         ident = secrets.token_hex(4)
         while (root / ident).exists():
             ident = secrets.token_hex(4)
         part = root / f".{ident}.part"
-        part.mkdir(mode=0o700)
+        private_folder(part)
         words = (config.data, config.encoding, config.level, config.min_count)
         now = datetime.now(UTC).isoformat()
         KeptExperiment(part).write(Record(ident, name, now, *words, config.seed, scale, threads))

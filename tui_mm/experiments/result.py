@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 Format = Literal["text", "count", "loss", "change", "share", "seconds", "milliseconds", "mebibytes", "number", "names"]
 """How a column's values are written; ``names`` is a list of texts, which stands below the table."""
+
+Line = Annotated[str, Meta(max_length=1000)]
+Passage = Annotated[str, Meta(max_length=20_000)]
+"""Texts as long as they may be in a file: a table is padded to its widest cell, and what is shown is broken into lines.
+"""
+_MAX_ROWS, _MAX_COLUMNS, _MAX_POINTS = 1000, 64, 100_000
 
 Row = dict[str, Any]
 """Values by the names of columns; one that is missing or None was not taken."""
@@ -18,8 +26,8 @@ Row = dict[str, Any]
 class Column:
     """Of a table. ``timed``: differs from one time to the next, and between machines."""
 
-    name: str
-    title: str
+    name: Line
+    title: Line
     format: Format = "text"
     timed: bool = False
 
@@ -28,7 +36,7 @@ class Column:
 class Series:
     """Points of a chart. ``y`` may hold None where there is nothing; ``spread``: half of an interval around it."""
 
-    name: str
+    name: Line
     x: tuple[float, ...]
     y: tuple[float | None, ...]
     spread: tuple[float, ...] = ()
@@ -47,10 +55,10 @@ class Chart:
     """
 
     kind: Literal["lines", "bars", "intervals"]
-    x_title: str
-    y_title: str
+    x_title: Line
+    y_title: Line
     series: tuple[Series, ...]
-    labels: tuple[str, ...] = ()
+    labels: tuple[Line, ...] = ()
     log_x: bool = False
 
     def __post_init__(self) -> None:
@@ -68,13 +76,44 @@ class ExperimentResult:
     columns: tuple[Column, ...] = ()
     rows: tuple[Row, ...] = ()
     chart: Chart | None = None
-    answer: str = ""
-    notes: tuple[str, ...] = ()
-    test_evaluations: int = 0
+    answer: Passage = ""
+    notes: tuple[Line, ...] = ()
+    test_evaluations: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
     def __post_init__(self) -> None:
         if self.rows and not self.columns:
             raise ValueError("rows need columns")
+
+
+def check_result(result: ExperimentResult) -> None:
+    """Raises ValueError for one that came from a file and holds what no experiment finds, or too much of it."""
+    if len(result.rows) > _MAX_ROWS or len(result.columns) > _MAX_COLUMNS or len(result.notes) > _MAX_ROWS:
+        raise ValueError("more rows, columns or notes than any experiment has")
+    if result.chart is not None:
+        points = sum(len(series.x) for series in result.chart.series)
+        if points > _MAX_POINTS or len(result.chart.series) > _MAX_COLUMNS:
+            raise ValueError("more points than any chart has")
+    lists = {column.name for column in result.columns if column.format == "names"}
+    shown = {column.name for column in result.columns} - lists
+    for row in result.rows:
+        for name, value in row.items():
+            if name in lists and value is not None and not _is_list_of_texts(value):
+                raise ValueError(f"{name[:20]!r} is no list of texts")
+            if not _is_plain(value, 0 if name in shown else 2):
+                raise ValueError(f"{name[:20]!r} has a value that no column has")
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether it is a text, a number, none, or a list of such, not nested beyond ``depth``; numbers fit 64 bits."""
+    if isinstance(value, list):
+        return depth > 0 and all(_is_plain(each, depth - 1) for each in value)
+    if isinstance(value, int):
+        return value.bit_length() < 64
+    return value is None or isinstance(value, float) or (isinstance(value, str) and len(value) <= 1000)
 
 
 def line_chart(

@@ -10,6 +10,7 @@ from pathlib import Path
 from data.catalog import STDIN
 from tui_mm.config import RunConfig
 from tui_mm.experiments.kept import KeptExperiment, create_experiment
+from tui_mm.runs.files import private_file
 from tui_mm.runs.home import Home, RunError
 
 _LOG_BYTES = 1 << 14  # of its end, that are looked at
@@ -40,7 +41,7 @@ def start_experiment(home: Home, config: RunConfig, name: str, words: Path | Non
         f"--id={kept.id}",
     ]
     try:
-        descriptor = os.open(kept.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = private_file(kept.log, os.O_WRONLY | os.O_APPEND)
         try:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tui_mm", "experiment", name, *arguments],

@@ -11,7 +11,7 @@ from typing import Any
 from data.corpus import Corpus
 from tui_mm.config import RunConfig
 from tui_mm.runs.home import Home, RunError
-from tui_mm.runs.run import Run, all_runs, create_run
+from tui_mm.runs.run import Run, create_run, run_folders
 
 
 def begin_draft(home: Home, config: RunConfig, corpus: Corpus, facts: dict[str, Any]) -> Run:
@@ -27,7 +27,8 @@ def is_draft(run: Run) -> bool:
 def discard_drafts(home: Home) -> int:
     """Delete the drafts whose dashboard is gone; how many there were."""
     count = 0
-    for run in all_runs(home):
+    for folder in run_folders(home):
+        run = Run(folder)
         try:
             maker = _maker(run)
             if maker is not None and not _is_alive(maker) and not run.is_live():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +12,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tui_mm.runs.faults import of_system
 from tui_mm.runs.home import RunError
 
+_LOCK = "lock"
 _LOCK_SECONDS = 2.0  # a viewer that looks whether the lock is held has it itself for an instant
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
 
 
 class BusyError(RunError):
@@ -19,7 +26,7 @@ class BusyError(RunError):
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process works on it."""
+    """Whether a process works on it. Raises RunError where the file system has no locks that tell."""
     if not folder.is_dir():
         return False  # the lock would make it anew
     lock = _lock_of(folder)
@@ -27,7 +34,28 @@ def is_held(folder: Path) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
+    except OSError as error:
+        if error.errno in _NOT_WRITABLE:
+            return _is_held_by_a_writer(folder)
+        raise _fault(f"{folder}", folder, error) from None
     lock.release()
+    return False
+
+
+def _is_held_by_a_writer(folder: Path) -> bool:
+    """The same where the lock's file cannot be made or opened for writing: a lock does not need that."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False  # nobody has ever held it, or it is another's
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise _fault(f"{folder}", folder, error) from None
+    finally:
+        os.close(descriptor)
     return False
 
 
@@ -42,6 +70,8 @@ def hold(folder: Path, called: str, busy: str) -> Iterator[None]:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:
         raise BusyError(f"{called}: is being {busy} by another process; wait for it, or stop it") from None
+    except OSError as error:
+        raise _fault(called, folder, error) from None
     try:
         yield
     finally:
@@ -58,5 +88,16 @@ def remove(folder: Path, called: str) -> None:
         ) from None
 
 
+def _fault(called: str, folder: Path, error: OSError) -> RunError:
+    if error.errno in _NO_LOCKS:
+        return RunError(
+            f"{called}: the file system of {folder} has no locks ({error.strerror}), so two processes could train one "
+            "run; give a home on another, with --home or MAKEMORE_HOME"
+        )
+    return of_system(folder, error)
+
+
 def _lock_of(folder: Path) -> FileLock:
-    return FileLock(folder / "lock", mode=0o600)
+    """Without the library's own way out where there are no locks: a file that stays behind when its maker dies, so that
+    a crash would look like a training."""
+    return FileLock(folder / _LOCK, mode=0o600, fallback_to_soft=False)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_mm.kinds import KINDS, learns_by_counting
+from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.run import Run
 from tui_mm.runs.series import Axis, LossSeries
-from tui_mm.runs.store import EvaluationRow, EventRow, LossChunk, SampleRow
+from tui_mm.runs.store import EvaluationRow, EventRow, LossBlock, SampleRow
 
 SNAPSHOTS = ("names", "embedding", "layers")
 _RATE_SECONDS = 3.0  # the speed shown is that of the last few seconds of training
@@ -26,6 +27,7 @@ class RunFollower:
         self.run = run
         self.meta: dict[str, Any] = {}
         self.status = "created"
+        self.waits_for = ""  # a line, while the training waits for its disk
         self._store = run.store()
         self._seen = -1
         self._generation = -1
@@ -57,6 +59,12 @@ class RunFollower:
     def best(self) -> EvaluationRow | None:
         """The evaluation with the least dev loss."""
         return next((e for e in reversed(self.evaluations) if e.is_best), None)
+
+    @property
+    def end(self) -> str:
+        """The status of a training that came to an end, with why it failed, if it did."""
+        why = next((e.message for e in reversed(self.events) if e.kind == "failed"), "")
+        return f"{self.status}: {why}" if self.status == "failed" and why else self.status
 
     @property
     def steps_per_second(self) -> float | None:
@@ -115,43 +123,45 @@ class RunFollower:
     def poll(self) -> bool:
         """Take in what is new; whether there was anything. Raises RunError for a store that cannot be read."""
         changes = self._store.changes()
-        if changes == self._seen and self.status not in ("running", "paused"):
+        if changes == self._seen and self.status not in AT_WORK and self.run.notice() is None:
             return False
         before = self.status
         if changes != self._seen:
-            self.meta = self._store.meta()
-        # a lock can come free without a word in the store: a crash
+            with self._store.reading():
+                self._take_in()
+            self._seen = changes
+            return True
+        self._judge()  # a lock can come free without a word in the store: a crash
+        return self.status != before
+
+    def _judge(self) -> None:
         self.status = self.run.judge(str(self.meta.get("status", "created")))
-        if changes == self._seen:
-            return self.status != before
-        self._seen = changes
+        notice = self.run.notice() if self.status == "waiting" else None
+        self.waits_for = "" if notice is None else notice.message
+
+    def _take_in(self) -> None:
+        self.meta = self._store.meta()
+        self._judge()
         generation = int(self.meta.get("generation", 0))
         if generation != self._generation:
             self._forget()
             self._generation = generation
-        self._take(list(self._store.loss_chunks(after_step=self.steps)))
-        self._take_evaluations()
+        for block in self._store.loss_blocks(self.steps):
+            self._take(block)
+        # within a generation these are only added
+        self.evaluations += self._store.evaluations(self.evaluations[-1].step if self.evaluations else -1)
         self.events += self._store.events(after=len(self.events))
         self.samples = self._store.samples()
         self.sweep_exponents, self.sweep_losses = self._store.sweep_points()
         for kind, kept in self.snapshots.items():
             kept += self._store.snapshots(kind, kept[-1][0] if kept else -1)
-        return True
 
-    def _take(self, chunks: list[LossChunk]) -> None:
-        if not chunks:
-            return
-        self.series.append(np.concatenate([chunk.losses for chunk in chunks]))
-        self.lr, self.seconds = chunks[-1].lr, chunks[-1].seconds
-        self._marks += [(c.first_step + len(c.losses) - 1, c.train_seconds, c.seconds) for c in chunks]
+    def _take(self, block: LossBlock) -> None:
+        self.series.append(block.losses)
+        self.lr, self.seconds = block.lr, float(block.seconds[-1])
+        self._marks += zip(block.ends.tolist(), block.train_seconds.tolist(), block.seconds.tolist(), strict=True)
         while len(self._marks) > _MAX_MARKS:
             self._marks = self._marks[::-2][::-1]  # the last stays
-
-    def _take_evaluations(self) -> None:
-        """All of them, when there is a new one: within a generation they are only added."""
-        last = self._store.last_evaluated()  # reading all of them costs 2 us each
-        if last != (self.evaluations[-1].step if self.evaluations else None):
-            self.evaluations = self._store.evaluations()
 
     def close(self) -> None:
         self._store.close()

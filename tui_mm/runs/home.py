@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from tui_mm.runs.files import private_folder
+
 
 class RunError(Exception):
     """What is wrong with a run or with the home; one line for a person."""
@@ -31,7 +33,7 @@ class Home:
         """Raises RunError when the folder cannot be made or written to."""
         try:
             for folder in (self.root, self.runs, self.datasets):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                private_folder(folder)
         except OSError as error:
             raise RunError(
                 f"{self.root}: cannot be used as the home folder ({error.strerror}); give a folder that you can write "

@@ -6,6 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from tui_mm.runs.files import private_file
+
 _FILE = "viewers"
 
 
@@ -16,7 +18,7 @@ class Presence:
     def __init__(self, folder: Path) -> None:
         self._descriptor: int | None = None
         try:
-            self._descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            self._descriptor = private_file(folder / _FILE, os.O_RDWR)
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # waits while a worker looks, which takes an instant
         except OSError:
             self.end()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAMAGED = "damaged"
+AT_WORK = ("running", "paused", "waiting")
+"""What a run is while somebody trains it; it waits while its disk is full, say."""
 
 
 @dataclass(frozen=True)
@@ -29,4 +31,4 @@ class RunRow:
     @property
     def is_live(self) -> bool:
         """Whether somebody is training it now."""
-        return self.status in ("running", "paused")
+        return self.status in AT_WORK

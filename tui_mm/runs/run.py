@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
+import signal
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +18,14 @@ from data.levels import WORD
 from data.splits import Splits
 from data.text import SENTENCES
 from tui_mm.config import ConfigError, RunConfig, validate
+from tui_mm.runs.files import private_file, private_folder
 from tui_mm.runs.folder import hold, is_held, remove
 from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.notice import Notice, read_notice
+from tui_mm.runs.plain import check_words
+from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.store import RunStore
+from tui_mm.text import printable
 from tui_mm.words import split_for
 
 Which = Literal["best", "last"]
@@ -54,7 +61,7 @@ class Run:
             kept = store.get("config")
         try:
             return validate(kept)
-        except (ConfigError, TypeError) as error:
+        except (ConfigError, TypeError, AttributeError) as error:
             raise RunError(f"run {self.id}: its configuration cannot be used ({error})") from None
 
     def corpus(self) -> Corpus:
@@ -62,6 +69,7 @@ class Run:
         with self.store() as store:
             name = str(store.get("data", {}).get("name", "words"))
             level = store.get("config", {}).get("level")  # runs of version 0.1 have none
+        check_words(self.folder / "words.txt")
         try:
             return read_words(self.folder / "words.txt", name, form=SENTENCES if level == WORD.name else WORD_LIST)
         except CorpusError as error:
@@ -72,13 +80,49 @@ class Run:
         return split_for(self.config(), self.corpus())
 
     def status(self) -> str:
-        """created, running, paused, done, stopped, diverged, failed, or crashed: at work, and nobody holds the lock."""
+        """created, running, paused, waiting (for a disk to have space, say), done, stopped, diverged, failed, or
+        crashed: at work, and nobody holds the lock."""
         with self.store() as store:
-            return self.judge(str(store.get("status", "created")))
+            found = self.judge(str(store.get("status", "created")))
+            # it may have ended between the two looks
+            return self.judge(str(store.get("status", "created"))) if found == "crashed" else found
 
     def judge(self, kept: str) -> str:
-        """The status that a kept one comes to: whoever is at work holds the lock."""
-        return "crashed" if kept in ("running", "paused") and not self.is_live() else kept
+        """The status that a kept one comes to: whoever is at work holds the lock, and says beside the store what it
+        cannot write there."""
+        said = self._said()
+        if kept not in AT_WORK and said != "waiting":
+            return kept
+        is_live = self.is_live()
+        if is_live and said == "waiting":
+            return "waiting"
+        if kept not in AT_WORK:
+            return kept
+        if self._said() == "stopped":  # once more: its last word comes before it lets go of the lock
+            return "stopped"
+        return kept if is_live else "crashed"
+
+    def _said(self) -> str:
+        notice = self.notice()
+        return "" if notice is None else notice.status
+
+    def notice(self) -> Notice | None:
+        """What its worker says beside the store, such as why it waits. Believe it to wait only where ``judge`` does."""
+        return read_notice(self.folder)
+
+    def end_waiting(self) -> bool:
+        """Tell a worker that waits to end, where no order can be put into its store; whether there was one. Raises
+        RunError for one of another user."""
+        notice = self.notice()
+        if notice is None or notice.status != "waiting" or notice.pid <= 1 or not self.is_live():
+            return False
+        try:
+            os.kill(notice.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            raise RunError(f"run {self.id}: is trained by another user; it cannot be stopped from here") from None
+        return True
 
     def is_live(self) -> bool:
         """Whether a process is training it."""
@@ -107,9 +151,9 @@ def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, 
         ident = secrets.token_hex(4)
     part = home.runs / f".{ident}.part"
     try:
-        part.mkdir(mode=0o700)
-        (part / "words.txt").touch(mode=0o600)
-        (part / "words.txt").write_text(corpus.text(), encoding="utf-8")
+        private_folder(part)
+        with os.fdopen(private_file(part / "words.txt"), "w", encoding="utf-8") as file:
+            file.write(corpus.text())
         with RunStore(part / "run.db", create=True) as store, store.transaction():
             store.set(
                 id=ident,
@@ -120,11 +164,10 @@ def create_run(home: Home, config: RunConfig, corpus: Corpus, name: str | None, 
                 **facts,
             )
         return Run(part.rename(home.runs / ident))
-    except OSError as error:
+    except (OSError, RunError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise RunError(
-            f"{home.runs}: a run cannot be kept there ({error.strerror}); free space, or give --home"
-        ) from None
+        why = error.strerror if isinstance(error, OSError) else getattr(error, "what", error)
+        raise RunError(f"{home.runs}: a run cannot be kept there ({why}); free space, or give --home") from None
 
 
 def rename_run(home: Home, run: Run, name: str | None) -> None:
@@ -137,7 +180,7 @@ def rename_run(home: Home, run: Run, name: str | None) -> None:
 
 def name_fault(name: str) -> str:
     """Why no run may have this name; "" if one may."""
-    if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()) or name.startswith("-"):
+    if not (0 < len(name) <= MAX_NAME and printable(name) == name == name.strip()) or name.startswith("-"):
         return f"{name!r} is not allowed; give 1 to {MAX_NAME} printable characters, no '-' first"
     if name == "last" or _ID.fullmatch(name):
         return f"{name!r} is not allowed: it would be read as a run's id or as the last run"
@@ -149,23 +192,20 @@ def _check_name(home: Home, name: str, *, asked: str = "--name", run: Run | None
     fault = name_fault(name)
     if fault:
         raise RunError(f"{asked}: {fault}")
-    for other in all_runs(home):
-        if other != run and _name_of(other) == name:
+    for other, taken in _named_runs(home):
+        if other != run and taken == name:
             raise RunError(f"{asked}: {name!r} is the name of run {other.id} already; give another, or delete that run")
-
-
-def _name_of(run: Run) -> str | None:
-    try:
-        with run.store() as store:
-            name = store.get("name")
-    except RunError:
-        return None  # a damaged run has no name; it still has its id
-    return None if name is None else str(name)
 
 
 def all_runs(home: Home) -> list[Run]:
     """Every run folder, oldest first (by the time its store was made)."""
-    return [Run(f) for f in sorted(run_folders(home), key=_created)]
+    return [run for run, _ in _named_runs(home)]
+
+
+def _named_runs(home: Home) -> list[tuple[Run, str | None]]:
+    """Every run with its name, from one look into each store, oldest first."""
+    known = [(Run(folder), *_label(folder)) for folder in run_folders(home)]
+    return [(run, name) for run, _, name in sorted(known, key=lambda each: each[1])]
 
 
 def run_folders(home: Home) -> list[Path]:
@@ -178,23 +218,29 @@ def run_folders(home: Home) -> list[Path]:
         raise RunError(f"{home.runs}: cannot be read ({error.strerror}); see its permissions") from None
 
 
-def _created(folder: Path) -> str:
+def _label(folder: Path) -> tuple[str, str | None]:
+    """When a run was made, and its name. A damaged one has neither, so that it comes first; it still has its id."""
     try:
         with RunStore(folder / "run.db") as store:
-            return str(store.get("created", ""))
+            created, name = str(store.get("created", "")), store.get("name")
     except RunError:
-        return ""  # damaged: first, as the oldest
+        return "", None
+    return created, None if name is None else str(name)
 
 
 def find_run(home: Home, reference: str) -> Run:
     """The run of an id, a unique prefix of one, a name, or ``last``. Raises RunError."""
-    runs = all_runs(home)
+    if _ID.fullmatch(reference):  # no run's name: no other store needs to be looked into
+        folder = home.runs / reference
+        if folder.is_dir() and not folder.is_symlink():
+            return Run(folder)
+    runs = _named_runs(home)
     if not runs:
         raise RunError(f"{reference}: there are no runs in {home.runs} yet; 'makemore-tui train' makes one")
     if reference == "last":
-        return runs[-1]
-    named = [run for run in runs if run.id == reference or _name_of(run) == reference]
-    matches = named or [run for run in runs if reference and run.id.startswith(reference)]
+        return runs[-1][0]
+    named = [run for run, name in runs if name == reference]
+    matches = named or [run for run, _ in runs if reference and run.id.startswith(reference)]
     if len(matches) == 1:
         return matches[0]
     if matches:

@@ -85,10 +85,10 @@ class LossSeries:
     def _merge(self) -> None:
         """Pairs into buckets twice as wide; called when all are full."""
         half = self._most // 2
-        self._low[:half] = self._low.reshape(half, 2).min(1)
-        self._high[:half] = self._high.reshape(half, 2).max(1)
-        self._total[:half] = self._total.reshape(half, 2).sum(1)
-        self._bad[:half] = self._bad.reshape(half, 2).sum(1)
+        self._low[:half] = np.minimum(self._low[::2], self._low[1::2])
+        self._high[:half] = np.maximum(self._high[::2], self._high[1::2])
+        self._total[:half] = self._total[::2] + self._total[1::2]
+        self._bad[:half] = self._bad[::2] + self._bad[1::2]
         self._low[half:], self._high[half:], self._total[half:], self._bad[half:] = np.inf, -np.inf, 0.0, 0
         self.bucket *= 2
 

@@ -6,6 +6,8 @@ import os
 
 import torch
 
+from tui_mm.training.torch_fault import require_torch
+
 _WORK_PER_THREAD = 8_000_000  # multiply-adds of a forward pass that keep a thread busy: below, a second one costs
 
 
@@ -23,7 +25,9 @@ def available_devices() -> list[str]:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device of a name; ``auto`` takes a GPU where there is one. Raises DeviceError."""
+    """The device of a name; ``auto`` takes a GPU where there is one. Raises DeviceError, or TorchError for a torch that
+    is too old."""
+    require_torch()
     here = available_devices()
     if wanted == "auto":
         return torch.device(here[1] if len(here) > 1 else "cpu")
@@ -49,3 +53,10 @@ def cpu_count() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         return os.cpu_count() or 1
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, had no memory left."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)

@@ -22,7 +22,7 @@ from models.wavenet import WaveNet, WaveNetConfig
 from tui_mm.config import ConfigError, RunConfig
 from tui_mm.kinds import KINDS
 from tui_mm.sizes import check_size
-from tui_mm.training.devices import choose_device, choose_threads
+from tui_mm.training.devices import DeviceError, choose_device, choose_threads, is_out_of_memory
 from tui_mm.training.rows import Rows, all_rows
 from tui_mm.training.trainer import Trainer
 
@@ -81,8 +81,20 @@ def build_trainer(config: RunConfig, splits: Splits) -> Trainer:
 
     Raises ConfigError or DeviceError.
     """
-    generator = Generator().manual_seed(config.seed)
     device = choose_device(config.device)
+    try:
+        return _build_trainer(config, splits, device)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(
+            f"out of memory on {device} before the first step; free some, or train with a smaller --batch-size (it was "
+            f"{config.batch_size or 'all'}), --hidden ({config.hidden}) or --max-words"
+        ) from error
+
+
+def _build_trainer(config: RunConfig, splits: Splits, device: torch.device) -> Trainer:
+    generator = Generator().manual_seed(config.seed)
     model = build_model(config, len(splits.vocabulary), generator)
     if config.counts:
         device = torch.device("cpu")  # tables in float64, which are looked up

@@ -15,6 +15,11 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     gc.disable()  # loading torch makes nothing to collect
+    from tui_mm.training.torch_fault import torch_fault
+
+    if fault := torch_fault():
+        print(f"error: {fault}", file=sys.stderr)  # noqa: T201, that is worker.log
+        return 2
     from tui_mm.runs.folder import BusyError
     from tui_mm.runs.run import Run
     from tui_mm.signals import stop_on_signals

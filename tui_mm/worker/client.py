@@ -14,15 +14,20 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tui_mm.runs.faults import StorageError
+from tui_mm.runs.files import private_file
 from tui_mm.runs.home import RunError
+from tui_mm.runs.plain import check_plain
 from tui_mm.runs.presence import Presence
 from tui_mm.runs.run import Run
-from tui_mm.worker.protocol import Command, CommandError
+from tui_mm.worker.protocol import Command, CommandError, Stop
 
 _POLL_SECONDS = 0.01
+_SIGNALLED = 0  # in the place of a command's number
 LOG = "worker.log"
 _LOG_BYTES = 1 << 16  # read at once
 _LINE_CHARACTERS = 1000
+_FAULTY = (1, 2)  # exit codes of a worker that raised, and of one that could not begin
 
 
 class WorkerGoneError(RunError):
@@ -57,7 +62,7 @@ class WorkerClient:
             return
         for row in self._store.open_commands():  # of a worker that died: nobody expects them any more
             self._store.answer_command(row.id, {"error": "the worker that was asked is gone; ask again"})
-        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = private_file(self.log, os.O_WRONLY | os.O_APPEND)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tui_mm.worker", str(self.run.folder)],
@@ -89,13 +94,26 @@ class WorkerClient:
         """Of the process that this client started; None while it is there. 0 if this client started none."""
         return 0 if self._process is None else self._process.poll()
 
+    @property
+    def pid(self) -> int | None:
+        """The number of the process that this client started last; None if it started none."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def fault(self) -> str:
+        """Why the worker that this client started could not begin or go on, in a line: its last one. "" where it goes on,
+        and where it was ended by a signal."""
+        lines = self.last_lines(1) if self.exit_code in _FAULTY else []
+        return lines[0].removeprefix("error: ") if lines else ""
+
     def last_lines(self, count: int = 12) -> list[str]:
         """The end of the worker's log."""
         try:
+            check_plain(self.log)
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - 16384))
                 return file.read().decode("utf-8", "replace").splitlines()[-count:]
-        except FileNotFoundError:
+        except (OSError, StorageError):
             return []
 
     def new_lines(self) -> list[str]:
@@ -119,17 +137,24 @@ class WorkerClient:
 
     def _log_size(self) -> int:
         try:
+            check_plain(self.log)
             return self.log.stat().st_size
-        except OSError:
+        except (OSError, StorageError):
             return 0
 
     def send(self, command: Command) -> int:
-        """Put a command into the inbox; returns the number to ask ``answer`` with."""
-        return self._store.put_command(self.sender, command.kind, command.arguments())
+        """Put a command into the inbox; returns the number to ask ``answer`` with. An order to stop reaches a worker
+        that waits for a disk to have space also where there is none for the order."""
+        try:
+            return self._store.put_command(self.sender, command.kind, command.arguments())
+        except StorageError:
+            if isinstance(command, Stop) and self.run.end_waiting():
+                return _SIGNALLED
+            raise
 
     def answer(self, number: int) -> dict[str, Any] | None:
         """What was answered, None while nothing was. Raises CommandError for a command that was refused."""
-        found = self._store.answer(number)
+        found = {} if number == _SIGNALLED else self._store.answer(number)
         if found is not None and "error" in found:
             raise CommandError(str(found["error"]))
         return found
@@ -147,7 +172,7 @@ class WorkerClient:
             if now - looked > 0.25:
                 looked = now
                 if not self.is_alive() and self.answer(number) is None:
-                    lines = "; ".join(self.last_lines(3))
+                    lines = self.fault or "; ".join(self.last_lines(3))
                     raise WorkerGoneError(f"run {self.run.id}: its worker has ended{': ' + lines if lines else ''}")
                 if not self.is_served():
                     raise CommandError(

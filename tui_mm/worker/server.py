@@ -153,9 +153,7 @@ class Server:
         """Train now, and serve the inbox meanwhile. Returns how it finished, or None if it was stopped."""
         try:
             self._running = self._training = True
-            return self._session.train(
-                should_stop=self._attend, should_end=self._is_to_end, observe=self._observe
-            )
+            return self._session.train(should_stop=self._attend, should_end=self._is_to_end, observe=self._observe)
         finally:
             self._training = self._running = self._paused = False
 

@@ -21,8 +21,10 @@ from tui_mm.config import FIELDS, ConfigError, validate
 from tui_mm.runs.checkpoints import Checkpoint, save_checkpoint
 from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
+from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.run import Run, Which
 from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore, SampleRow
+from tui_mm.training.devices import is_out_of_memory
 from tui_mm.training.events import Evaluation, Event, Finished, StepBlock, TrainerState, Warned
 from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
@@ -53,7 +55,6 @@ class TrainingSession:
         self.store = store
         self.inspector = Inspector(splits)
         self.patience = Patience(run, self._note_wait)
-        self.store.bear = self.patience.bear
         self._pending: list[StepBlock] = []
         self._ahead: tuple[int, int] | None = None  # after which step and evaluation the store is to be truncated
         self._flush_due = time.monotonic() + FLUSH_SECONDS
@@ -83,16 +84,23 @@ class TrainingSession:
         except WaitEndedError:
             raise
         except Exception as error:
+            memory = self._out_of_memory(error)
             with suppress(StorageError):  # it may be the store that failed; the error itself is raised
                 self.store.set(status="failed")
-                self.store.add_event(self.trainer.step, "failed", f"{type(error).__name__}: {error}")
-            if _is_out_of_memory(error):
-                c = self.trainer.config
-                raise RunError(
-                    f"run {self.run.id}: out of memory on {self.trainer.device} at step {self.trainer.step:,}; "
-                    f"train with a smaller --batch-size (it was {c.batch_size or 'all'}) or --hidden ({c.hidden})"
-                ) from error
+                self.store.add_event(self.trainer.step, "failed", memory or f"{type(error).__name__}: {error}")
+            if memory:
+                raise RunError(f"run {self.run.id}: {memory}") from error
             raise
+
+    def _out_of_memory(self, error: Exception) -> str:
+        """What an error says of the memory, with the way out; "" where it is none of that."""
+        if not is_out_of_memory(error):
+            return ""
+        c = self.trainer.config
+        return (
+            f"out of memory on {self.trainer.device} at step {self.trainer.step:,}; free some and go on, or train with "
+            f"a smaller --batch-size (it was {c.batch_size or 'all'}) or --hidden ({c.hidden})"
+        )
 
     def _loop(self, should_stop: Callable[[], bool], observe: Callable[[Event], None]) -> Finished | None:
         for event in self.trainer.events():
@@ -115,8 +123,8 @@ class TrainingSession:
         return None
 
     def restore(self) -> None:
-        """Bring the trainer to the last checkpoint that can be used, or leave it at the start if there was none. What the
-        store has beyond that stays to be seen until it is trained anew.
+        """Bring the trainer to the last checkpoint that can be used, or leave it at the start if there was none. What
+        the store has beyond that stays to be seen until it is trained anew.
 
         Raises RunError, DamagedError among them where none of those that are there can be used.
         """
@@ -152,7 +160,6 @@ class TrainingSession:
         trainer = build_trainer(config, self.splits)
         for which in ("best", "last"):
             self.run.checkpoint(which).unlink(missing_ok=True)  # asked for before the training: of another model
-
 
         def note() -> None:
             self.store.set(config=config.values(), model=model_facts(config, self.splits.vocabulary))
@@ -299,22 +306,32 @@ def training_session(run: Run, trainer: Trainer, splits: Splits, *, serves: bool
     Raises RunError while another process trains it, and for a checkpoint that cannot be used.
     """
     with run.training_lock(), run.store() as store:
+        _take_over(run, store)
         store.set(server=os.getpid() if serves else None)
         session = TrainingSession(run, trainer, splits, store)
         try:
             session.restore()
+            store.bear = session.patience.bear  # to begin on a full disk is refused
             yield session
         finally:
             session.patience.close()
+
+
+def _take_over(run: Run, store: RunStore) -> None:
+    """Write down what the process before could not: that it was stopped while it waited."""
+    notice = run.notice()
+    if notice is not None and notice.status == "stopped" and store.get("status") in AT_WORK:
+        last = store.last_chunk()
+        step = 0 if last is None else last.first_step + len(last.losses) - 1
+
+        def note() -> None:
+            store.set(status="stopped")
+            store.add_event(step, "stopped", notice.message)
+
+        store.write(note)
 
 
 def _due(began: float, interval: float) -> float:
     """When to do again, at the earliest, what took until now: at the interval of a disk that is quick."""
     now = time.monotonic()
     return now + min(_LONGEST_SECONDS, max(interval, _SHARE * (now - began)))
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "alloc" in str(error) and "memory" in str(error)

@@ -11,9 +11,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
-from tui_mm.runs.faults import FULL, StorageError
+from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
 from tui_mm.runs.notice import NoticeFile
 from tui_mm.runs.run import Run
@@ -46,8 +47,8 @@ class Patience:
         self._is_waiting = False
 
     def bear(self, action: Callable[[], T], /) -> T:
-        """What ``action`` returns, as soon as it can be carried out; it may be called many times. Raises WaitEndedError,
-        and what it raises itself where that does not pass."""
+        """What ``action`` returns, as soon as it can be carried out; it may be called many times. Raises
+        WaitEndedError, and what it raises itself where that does not pass."""
         if self._is_waiting:
             return action()  # a look of whoever is asked whether to end
         try:
@@ -104,12 +105,10 @@ class Patience:
 
 
 def write_line(line: str) -> None:
-    """To the log, which may stand on the disk that is full."""
-    try:
+    """To the log. That may stand on the disk that is the trouble, and is then the poorer for this line; the notice and
+    the exit code say it, too."""
+    with suppress(OSError):
         sys.stderr.write(f"{line}\n")
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
 
 
 def log_exception() -> None:

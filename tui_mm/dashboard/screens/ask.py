@@ -108,7 +108,7 @@ class TextScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="dialog", can_focus=False):
             yield Static(Text(printable(self._question)))
-            line = Input(self._text, id="line", compact=True, max_length=self._max_length)
+            line = Input(printable(self._text), id="line", compact=True, max_length=self._max_length)
             line.cursor_blink = False  # an idle screen sends nothing
             yield line
             yield Static(id="reason")

@@ -71,8 +71,10 @@ def help_lines(bindings: Sequence[Binding], display: Callable[[Binding], str]) -
     return lines
 
 
-def help_texts(sections: Sections, display: Callable[[Binding], str], columns: int) -> list[RenderableType]:
-    """The sections, flowed into ``columns`` of about the same height."""
+def help_texts(
+    sections: Sections, display: Callable[[Binding], str], columns: int, closing: str = CLOSING
+) -> list[RenderableType]:
+    """The sections, flowed into ``columns`` of about the same height, and ``closing`` behind them."""
     parts = [(title, help_lines(bindings, display)) for title, bindings in sections]
     whole = sum(len(lines) + 2 for _, lines in parts)
     flowed: list[list[RenderableType]] = [[] for _ in range(columns)]
@@ -81,7 +83,7 @@ def help_texts(sections: Sections, display: Callable[[Binding], str], columns: i
         column = flowed[min(columns - 1, done * columns // max(1, whole))]
         column += [Text(title, style="bold underline"), _grid(lines), Text()]
         done += len(lines) + 2
-    flowed[-1].append(Text(CLOSING))
+    flowed[-1].append(Text(closing))
     return [Group(*column) for column in flowed]
 
 
@@ -112,9 +114,10 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen #second { margin-left: 3; }
     """
 
-    def __init__(self, sections: Sections) -> None:
+    def __init__(self, sections: Sections, closing: str = CLOSING) -> None:
         super().__init__()
         self._sections = sections
+        self._last_words = closing
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"), Horizontal():
@@ -132,7 +135,8 @@ class HelpScreen(ModalScreen[None]):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        texts = help_texts(self._sections, self.app.get_key_display, 2 if self.size.width >= _TWO_COLUMNS_FROM else 1)
+        columns = 2 if self.size.width >= _TWO_COLUMNS_FROM else 1
+        texts = help_texts(self._sections, self.app.get_key_display, columns, self._last_words)
         self.query_one("#first", Static).update(texts[0])
         second = self.query_one("#second", Static)
         second.display = len(texts) > 1

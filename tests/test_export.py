@@ -1,0 +1,680 @@
+"""`export`: what each form holds, value by value, and a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import os
+import re
+import select
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+import tracemalloc
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.corpus import Corpus
+from tui_mm.config import RunConfig, make_config
+from tui_mm.dashboard.charts.loss import Curve, LossPicture
+from tui_mm.dashboard.charts.loss_svg import loss_svg
+from tui_mm.runs.export_csv import write_csv
+from tui_mm.runs.export_file import file_name
+from tui_mm.runs.export_jsonl import write_jsonl
+from tui_mm.runs.export_source import RunSnapshot, damage_named
+from tui_mm.runs.home import Home, RunError
+from tui_mm.runs.run import Run, create_run
+from tui_mm.runs.series import LossSeries
+from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore, SampleRow
+from tui_mm.training.schedules import lr_factor
+from tui_mm.words import data_facts, model_facts, split_for
+
+Cli = Callable[..., Any]
+PATIENCE_S = 60.0
+SVG = "{http://www.w3.org/2000/svg}"
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that exports go to, which nothing else is in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def new_run(corpus: Corpus, name: str | None = "one", **flags: Any) -> Run:
+    config = make_config(
+        flags={"steps": 6, "schedule": "step", "lr": 0.1, "decay_at": 0.5, "decay_factor": 0.1} | flags
+    )
+    splits = split_for(config, corpus)
+    facts = {"data": data_facts(config, splits, 61), "model": model_facts(config, splits.vocabulary)}
+    return create_run(Home.find(), config, corpus, name, facts)
+
+
+def f32(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+@pytest.fixture
+def run(corpus: Corpus) -> Run:
+    """Six steps, three evaluations, and one of all else that a run may hold. Two steps a second."""
+    run = new_run(corpus)
+    with run.store() as store:
+        store.set(status="done", finished="done", device="cpu", threads=1, torch="2.0")
+        store.add_evaluation(EvaluationRow(0, 3.25, 3.5, True, 1.0))
+        store.add_losses(LossChunk(1, f32(3.1, 2.5, math.nan, 0.1), 0.1 * 0.1, 2.0, 3.0))
+        store.add_evaluation(EvaluationRow(4, math.nan, math.inf, False, 4.0))
+        store.add_losses(LossChunk(5, f32(math.inf, 1e-5), 0.1 * 0.1, 3.0, 5.0))
+        store.add_evaluation(EvaluationRow(6, 2.0, None, False, 5.5))
+        store.set_samples(6, [SampleRow("em\x1bma", "train"), SampleRow("=zq|<b>", None)])
+        store.add_snapshot(0, "names", ["a", "*b*"])
+        store.add_snapshot(4, "names", ["anna"])
+        store.add_snapshot(4, "embedding", {"step": 4, "ids": [0], "vectors": [[0.5, None]]})
+        store.add_sweep_points(1, 0, np.array([-3.0, -2.0]), np.array([3.0, math.nan]))
+        store.add_event(0, "started", "started at step 0")
+        store.add_event(6, "asked", "lr 0.3", "ada")
+    return run
+
+
+# -- csv
+
+
+@pytest.mark.usefixtures("run")
+def test_a_table_has_a_row_a_step_and_one_before_them(cli: Cli, here: Path) -> None:
+    done = cli("export", "one", "--to", "csv")
+    assert (done.code, done.err) == (0, "")
+    written = (here / "one.csv").read_text()
+    assert written.splitlines() == [
+        "step,loss,lr,seconds,train,dev",
+        "0,,,1.000000,3.25,3.5",
+        "1,3.1,0.1,1.500000,,",
+        "2,2.5,0.1,2.000000,,",
+        "3,nan,0.1,2.500000,,",
+        "4,0.1,0.010000000000000002,3.000000,nan,inf",
+        "5,inf,0.010000000000000002,4.500000,,",
+        "6,1e-05,0.010000000000000002,5.000000,2.0,",
+    ]
+    assert re.fullmatch(rf"run [0-9a-f]{{8}} to one\.csv: 6 steps, {len(written)} bytes\n", done.out)
+
+
+def test_the_rate_is_that_of_every_step_also_after_a_person_changed_it(corpus: Corpus) -> None:
+    run = new_run(corpus, steps=40, schedule="one-cycle", lr=0.5, warmup=0.2)
+    config = run.config()
+    rates = [(0.5 if step < 17 else 0.125) * lr_factor(config, step) for step in range(40)]
+    with run.store() as store:
+        for first, count in ((1, 10), (11, 7), (18, 23)):  # changed after step 17
+            losses = np.ones(count, np.float32)
+            store.add_losses(LossChunk(first, losses, rates[first + count - 2], 1.0, float(first)))
+    found = [float(row["lr"]) for row in table(run)]
+    assert found[:17] == rates[:17], "to the bit where nobody changed it"
+    assert found == pytest.approx(rates, rel=1e-14)
+
+
+def table(run: Run) -> list[dict[str, str]]:
+    out = io.BytesIO()
+    with RunSnapshot(run) as source:
+        write_csv(source, out)
+    return list(csv.DictReader(io.StringIO(out.getvalue().decode("ascii"))))
+
+
+LOSSES = st.lists(st.floats(width=32), min_size=1, max_size=12)
+TAKEN = st.none() | st.tuples(st.floats(), st.none() | st.floats(), st.booleans())
+
+
+class Kept:
+    """A store in a folder of its own, with what hypothesis thought of."""
+
+    def __init__(self, folder: Path, parts: list[tuple[list[float], Any]], texts: list[str]) -> None:
+        self.chunks: list[LossChunk] = []
+        self.evaluations: list[EvaluationRow] = []
+        self.samples = [SampleRow(text, None if i % 2 else "dev") for i, text in enumerate(texts)]
+        self.run = Run(folder)
+        first, seconds = 1, 0.0
+        with RunStore(folder / "run.db", create=True) as store:
+            config = RunConfig()
+            store.set(config=config.values(), name="x", created="2026-01-01T00:00:00+00:00", data={}, model={})
+            for losses, taken in parts:
+                seconds += 1 / 3
+                chunk = LossChunk(first, np.array(losses, np.float32), config.lr, seconds / 2, seconds)
+                self.chunks.append(chunk)
+                store.add_losses(chunk)
+                first += len(losses)
+                if taken is not None:
+                    row = EvaluationRow(first - 1, *taken, seconds)
+                    self.evaluations.append(row)
+                    store.add_evaluation(row)
+            store.set_samples(first - 1, self.samples)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    base, numbers = tmp_path_factory.mktemp("kept"), itertools.count()
+
+    def new() -> Path:
+        folder = base / f"{next(numbers):08x}"
+        folder.mkdir()
+        return folder
+
+    return new
+
+
+def same(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and math.isnan(a) and math.isnan(b))
+
+
+@settings(max_examples=25)
+@given(parts=st.lists(st.tuples(LOSSES, TAKEN), max_size=5))
+def test_a_table_read_back_is_what_was_kept(folders: Callable[[], Path], parts: list[Any]) -> None:
+    kept = Kept(folders(), parts, [])
+    rows = table(kept.run)
+    losses = np.array([float(row["loss"]) for row in rows], np.float32)
+    expected = np.concatenate([chunk.losses for chunk in kept.chunks]) if kept.chunks else np.empty(0, np.float32)
+    assert np.array_equal(losses, expected, equal_nan=True)
+    assert [int(row["step"]) for row in rows] == list(range(1, len(losses) + 1))
+    taken = [row for row in rows if row["train"]]
+    assert len(taken) == len(kept.evaluations)
+    for row, e in zip(taken, kept.evaluations, strict=True):
+        assert int(row["step"]) == e.step
+        assert same(float(row["train"]), e.train)
+        assert same(float(row["dev"]) if row["dev"] else None, e.dev)
+    for chunk in kept.chunks:
+        assert float(rows[chunk.first_step + len(chunk.losses) - 2]["seconds"]) == pytest.approx(
+            chunk.seconds, abs=1e-6
+        )
+
+
+# -- jsonl
+
+
+def lines_of(run: Run) -> list[dict[str, Any]]:
+    out = io.BytesIO()
+    with RunSnapshot(run) as source:
+        write_jsonl(source, out)
+    return [json.loads(line, parse_constant=pytest.fail) for line in out.getvalue().decode("ascii").splitlines()]
+
+
+def test_json_lines_hold_all_that_is_kept(run: Run) -> None:
+    lines = lines_of(run)
+    first = lines[0]
+    assert (first["kind"], first["format"], first["run"], first["status"]) == ("run", 1, run.id, "done")
+    assert first["config"] == run.config().values()
+    assert (first["name"], first["data"]["words"], first["model"]["kind"]) == ("one", 61, "mlp")
+    events = [line for line in lines if line["kind"] == "event"]
+    assert [(e["step"], e["event"], e["message"], e["sender"]) for e in events] == [
+        (0, "started", "started at step 0", ""), (6, "asked", "lr 0.3", "ada"),
+    ]  # fmt: skip
+    assert [line for line in lines[1:] if line["kind"] != "event"] == [
+        {"kind": "losses", "first_step": 1, "losses": [3.1, 2.5, None, 0.1], "lr": 0.1 * 0.1, "train_seconds": 2.0,
+         "seconds": 3.0, "not_finite": {"3": "nan"}},
+        {"kind": "losses", "first_step": 5, "losses": [None, 1e-5], "lr": 0.1 * 0.1, "train_seconds": 3.0,
+         "seconds": 5.0, "not_finite": {"5": "inf"}},
+        {"kind": "evaluation", "step": 0, "train": 3.25, "dev": 3.5, "is_best": True, "seconds": 1.0},
+        {"kind": "evaluation", "step": 4, "train": None, "dev": None, "is_best": False, "seconds": 4.0,
+         "not_finite": {"train": "nan", "dev": "inf"}},
+        {"kind": "evaluation", "step": 6, "train": 2.0, "dev": None, "is_best": False, "seconds": 5.5},
+        {"kind": "sample", "step": 6, "position": 0, "text": "em\x1bma", "seen_in": "train"},
+        {"kind": "sample", "step": 6, "position": 1, "text": "=zq|<b>", "seen_in": None},
+        {"kind": "snapshot", "step": 0, "snapshot": "names", "value": ["a", "*b*"]},
+        {"kind": "snapshot", "step": 4, "snapshot": "embedding",
+         "value": {"step": 4, "ids": [0], "vectors": [[0.5, None]]}},
+        {"kind": "snapshot", "step": 4, "snapshot": "names", "value": ["anna"]},
+        {"kind": "sweep_point", "sweep": 1, "exponent": -3.0, "lr": 0.001, "loss": 3.0},
+        {"kind": "sweep_point", "sweep": 1, "exponent": -2.0, "lr": 0.01, "loss": None, "not_finite": {"loss": "nan"}},
+    ]  # fmt: skip
+
+
+def test_the_documented_fields_are_those_that_are_written(run: Run) -> None:
+    rows = re.findall(r"^\| (\w+) \| (.+) \|$", (REPOSITORY / "docs" / "export.md").read_text(), re.MULTILINE)
+    told = {kind: re.sub(r"\([^)]*\)", "", fields) for kind, fields in rows}
+    for line in lines_of(run):
+        written = set(line) - {"kind", "not_finite"}
+        assert written == set(re.findall(r"\b[a-z_]+\b", told[line["kind"]])) - {
+            "and",
+            "as",
+            "of",
+            "the",
+            "last",
+            "them",
+        }
+
+
+@settings(max_examples=25)
+@given(parts=st.lists(st.tuples(LOSSES, TAKEN), max_size=5), texts=st.lists(st.text(max_size=8), max_size=4))
+def test_a_run_is_rebuilt_from_json_lines(folders: Callable[[], Path], parts: list[Any], texts: list[str]) -> None:
+    kept = Kept(folders(), parts, [text.encode("utf-8", "replace").decode() for text in texts])
+    lines = lines_of(kept.run)
+
+    def value(line: dict[str, Any], key: str) -> float | None:
+        odd = line.get("not_finite", {}).get(key)
+        found = line[key] if odd is None else float(odd)
+        return None if found is None else float(found)
+
+    chunks = [line for line in lines if line["kind"] == "losses"]
+    for line, chunk in zip(chunks, kept.chunks, strict=True):
+        odd = {int(step): float(text) for step, text in line.get("not_finite", {}).items()}
+        losses = [odd.get(i) if loss is None else loss for i, loss in enumerate(line["losses"], line["first_step"])]
+        assert line["first_step"] == chunk.first_step
+        assert np.array_equal(np.array(losses, np.float32), chunk.losses, equal_nan=True)
+        assert (line["lr"], line["train_seconds"], line["seconds"]) == (chunk.lr, chunk.train_seconds, chunk.seconds)
+    taken = [line for line in lines if line["kind"] == "evaluation"]
+    for line, e in zip(taken, kept.evaluations, strict=True):
+        assert (line["step"], line["is_best"], line["seconds"]) == (e.step, e.is_best, e.seconds)
+        assert same(value(line, "train"), e.train)
+        assert same(value(line, "dev"), e.dev)
+    assert [SampleRow(s["text"], s["seen_in"]) for s in lines if s["kind"] == "sample"] == kept.samples
+
+
+# -- svg
+
+
+def texts_of(svg: ET.Element) -> list[str]:
+    return [element.text or "" for element in svg.iter(f"{SVG}text")]
+
+
+def drawn(picture: LossPicture, title: str = "t", subtitle: str = "s") -> ET.Element:
+    return ET.fromstring(loss_svg(picture, title, subtitle))
+
+
+def paths(svg: ET.Element, css: str) -> list[str]:
+    return [path.get("d", "") for path in svg.iter(f"{SVG}path") if path.get("class") == css]
+
+
+def test_every_mark_stands_where_its_value_is() -> None:
+    """On axes of 0 to 10 steps, 72 to 924 units, and losses 10 to 1, 84 to 448 units."""
+    series = LossSeries(np.array([10.0, 1.0, math.nan, 10**0.5, 100.0, *[1.0] * 5]))
+    columns = series.columns(np.arange(11))
+    run = Curve("train", columns, [(0, 10.0), (5, 10**0.5), (10, 1.0)], (10, 1.0), series.first_bad)
+    svg = drawn(LossPicture("steps", (0.0, 10.0), (0.0, 1.0), run=run, baselines=[("uniform", 10**0.5)]))
+    lines = paths(svg, "s-dev")
+    assert lines[0] == "M72.0 84.0L498.0 266.0L924.0 448.0"
+    assert [d.split("l")[0] for d in paths(svg, "f-dev")[:3]] == ["M72.0 80.0", "M498.0 262.0", "M924.0 444.0"]
+    train = paths(svg, "s-train")
+    assert train[0] == "M157.2 84.0L242.4 448.0", "broken where nothing is finite"
+    assert train[1].startswith("M412.8 266.0L498.0 ")
+    assert train[1].endswith("L924.0 448.0")
+    assert paths(svg, "s-bad")[0] == "M324.6 97.0l6 6m0 -6l-6 6"
+    assert paths(svg, "f-train")[0] == "M498.0 85.0l4 7h-8Z", "a loss of 100 lies beyond the axis"
+    assert "M72 266.0H924" in paths(svg, "s-muted")
+    words = texts_of(svg)
+    for text in (
+        "uniform 3.162",
+        "best dev 1.0000 at step 10",
+        "nan: not finite from step 3",
+        "beyond the axis",
+        "step",
+    ):
+        assert text in words
+
+
+@given(st.text(max_size=200), st.text(max_size=300))
+def test_whatever_a_run_is_called_the_drawing_is_sound(title: str, subtitle: str) -> None:
+    run = Curve("train", LossSeries(f32(2, 1)).columns(np.arange(3)))
+    picture = LossPicture("steps", (0.0, 2.0), (0.0, 1.0), run=run)
+    text = loss_svg(picture, title, subtitle)
+    text.encode()
+    assert texts_of(ET.fromstring(text))[-1] == "min to max"
+    assert len(list(ET.fromstring(text).iter())) == len(list(drawn(picture).iter())), "no markup comes of a name"
+
+
+@pytest.mark.usefixtures("run")
+def test_the_picture_says_what_it_is_of_and_loads_nothing(cli: Cli, here: Path) -> None:
+    done = cli("export", "one", "--to", "svg")
+    assert (done.code, done.err) == (0, "")
+    text = (here / "one.svg").read_text()
+    svg = ET.fromstring(text)
+    words = texts_of(svg)
+    assert words[0] == "one"
+    assert words[1].startswith("mlp, 34,400 parameters · words, 61 words · 6 steps · adamw, lr 0.1 step, batch")
+    assert {"uniform ln 24 3.178", "loss, nats (log scale)", "best dev 3.5000 at step 0"} <= set(words)
+    assert any(word.startswith("bigram counts 2.") for word in words)
+    assert text.count("http") == 1, "the name of SVG alone"
+    assert not re.search(r"url\((?!#)|href|@import|<script|<image", text)
+    assert "prefers-color-scheme: dark" in text
+    assert [element.tag for element in svg][:2] == [f"{SVG}title", f"{SVG}desc"]
+
+
+def test_a_model_that_counted_is_a_level(cli: Cli, words_file: Path, here: Path) -> None:
+    cli("train", "--data", words_file, "--model", "bigram", "--name", "pairs")
+    assert cli("export", "pairs", "--to", "svg").code == 0
+    words = texts_of(ET.parse(here / "pairs.svg").getroot())
+    assert "dev 2.6806, counted in one step" in words
+    assert "train, mean" not in words
+
+
+# -- tensorboard
+
+
+def test_without_the_package_one_line_says_how_to_get_it(
+    run: Run, cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    for name in [name for name in sys.modules if name.startswith("tensorboard.")]:
+        monkeypatch.delitem(sys.modules, name)
+    done = cli("export", run.id, "--to", "tensorboard")
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1
+    assert "pip install 'makemore-tui[tensorboard]'" in done.err
+    assert not list(here.iterdir())
+
+
+def test_tensorboard_reads_what_was_kept(run: Run, cli: Cli, here: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install '.[tensorboard]'")
+    from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
+
+    done = cli("export", run.id, "--to", "tensorboard", "--output", "log")
+    assert done.code == 0, done.err
+    found = EventAccumulator(str(here / "log"), size_guidance={"scalars": 0, TENSORS: 0})
+    found.Reload()
+    assert set(found.Tags()["scalars"]) == {"loss", "lr", "evaluation/train", "evaluation/dev"}
+    losses = found.Scalars("loss")
+    assert [e.step for e in losses] == [1, 2, 3, 4, 5, 6]
+    assert np.array_equal([e.value for e in losses], f32(3.1, 2.5, math.nan, 0.1, math.inf, 1e-5), equal_nan=True)
+    assert [e.wall_time - losses[0].wall_time for e in losses] == pytest.approx([0, 0.5, 1, 1.5, 3, 3.5], abs=1e-3)
+    assert [e.value for e in found.Scalars("lr")] == pytest.approx([0.1] * 3 + [0.01] * 3)
+    assert [(e.step, e.value) for e in found.Scalars("evaluation/dev")] == [(0, 3.5), (4, math.inf)]
+    assert [e.step for e in found.Scalars("evaluation/train")] == [0, 4, 6]
+
+    def text(tag: str) -> list[tuple[int, str]]:
+        return [(e.step, e.tensor_proto.string_val[0].decode()) for e in found.Tensors(tag)]
+
+    assert text("names") == [(0, "    a\n    *b*"), (4, "    anna")]
+    assert text("samples") == [(6, "    em\\x1bma  (in train)\n    =zq|<b>  (new)")]
+    assert "| schedule | step |" in text("configuration")[0][1]
+    assert "    lr 0.3" in text("events")[0][1]
+
+    again = cli("export", run.id, "--to", "tensorboard", "--output", "log")
+    assert again.code == 2
+    assert "is there already" in again.err
+    assert cli("export", run.id, "--to", "tensorboard", "--output", "log", "--force").code == 0
+    assert len(list((here / "log").iterdir())) == 1
+    assert "TensorBoard reads a folder" in cli("export", run.id, "--to", "tensorboard", "--output", "-").err
+
+
+def test_a_failed_log_leaves_no_folder(run: Run, cli: Cli, here: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install '.[tensorboard]'")
+    with sqlite3.connect(run.folder / "run.db") as db:
+        db.execute("UPDATE losses SET data = x'0102' WHERE first_step = 5")
+    db.close()
+    assert cli("export", run.id, "--to", "tensorboard").code == 2
+    assert not list(here.iterdir())
+
+
+# -- where to
+
+
+@pytest.mark.usefixtures("run")
+def test_what_is_there_is_not_replaced_unless_asked(cli: Cli, here: Path) -> None:
+    path = here / "one.csv"
+    path.write_text("mine")
+    done = cli("export", "one", "--to", "csv")
+    assert (done.code, done.out, path.read_text()) == (2, "", "mine")
+    assert done.err.splitlines() == [
+        f"makemore-tui: error: {path}: is there already; give --force to replace it, or another --output"
+    ]
+    assert cli("export", "one", "--to", "csv", "--force").code == 0
+    assert path.read_text().startswith("step,")
+    assert [p.name for p in here.iterdir()] == ["one.csv"]
+
+
+@pytest.mark.usefixtures("run")
+def test_a_link_stays_one_and_what_is_no_file_is_left_alone(cli: Cli, here: Path) -> None:
+    (here / "real").write_text("mine")
+    (here / "link").symlink_to(here / "real")
+    assert cli("export", "one", "--to", "csv", "--output", "link", "--force").code == 0
+    assert (here / "link").is_symlink()
+    assert (here / "real").read_text().startswith("step,")
+    for output, words in ((here, "is a folder"), ("/dev/null", "is no regular file")):
+        done = cli("export", "one", "--to", "csv", "--output", output, "--force")
+        assert done.code == 2
+        assert words in done.err
+    assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.usefixtures("run")
+def test_where_nothing_can_be_written_one_line_says_so(cli: Cli, here: Path) -> None:
+    (here / "file").write_text("")
+    (here / "a").symlink_to(here / "b")
+    (here / "b").symlink_to(here / "a")
+    for output in ("missing/one.csv", "file/one.csv", "x" * 300, "a", "~nobody-of-this-name/x"):
+        done = cli("export", "one", "--to", "csv", "--output", output)
+        assert (done.code, done.out) == (2, "")
+        assert len(done.err.splitlines()) == 1
+        assert "cannot be written" in done.err or "no such user" in done.err.lower(), done.err
+    assert {p.name for p in here.iterdir()} == {"file", "a", "b"}
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_not_ours(cli: Cli, here: Path) -> None:
+    here.chmod(0o500)
+    done = cli("export", "one", "--to", "csv")
+    assert done.code == 2
+    assert "Permission denied" in done.err
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here: it takes root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def many_steps(corpus: Corpus, count: int, name: str = "long") -> Run:
+    run = new_run(corpus, name, steps=count, schedule="constant")
+    with run.store() as store, store.transaction():
+        for first in range(1, count + 1, 500):
+            losses = np.linspace(3, 2, 500).astype(np.float32)
+            store.add_losses(LossChunk(first, losses, 0.1, first / 1e4, first / 1e4))
+        store.set(status="done")
+    return run
+
+
+def test_a_full_disk_leaves_what_was_there(corpus: Corpus, small_disk: Path, cli: Cli, promised: Any) -> None:
+    many_steps(corpus, 20_000)
+    path = small_disk / "long.csv"
+    path.write_text("mine")
+    lost = 0
+    for form in ("csv", "jsonl"):
+        done = cli("export", "long", "--to", form, "--output", path, "--force")
+        assert done.code == 2
+        assert len(done.err.splitlines()) == 1
+        assert "No space left on device" in done.err
+        assert "free space" in done.err
+        lost += path.read_text() != "mine" or [p.name for p in small_disk.iterdir()] != ["long.csv"]
+    promised("An export on a full disk leaves what was there, and nothing half", tried=2, lost=lost)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_behind_standard_output(run: Run) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "tui_mm", "export", run.id, "--to", "csv", "--output", "-"], stdout=full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "makemore-tui: error: standard output: cannot be written (No space left on device); free space there, or give "
+        "another place with --output"
+    ]
+
+
+def test_an_export_that_is_stopped_leaves_nothing(corpus: Corpus, here: Path) -> None:
+    many_steps(corpus, 500_000)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    started = []
+    for number in signals:
+        folder = here / number.name
+        folder.mkdir()
+        arguments = ("export", "long", "--to", "csv", "--output", folder / "one.csv")
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tui_mm", *map(str, arguments)], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append((number, folder, process))
+    for number, folder, process in started:
+        give_up = time.monotonic() + PATIENCE_S
+        while not list(folder.glob(".*.part")):
+            assert time.monotonic() < give_up
+            assert process.poll() is None, process.communicate()
+            select.select([], [], [], 0.001)
+        process.send_signal(number)
+    for number, folder, process in started:
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert (process.returncode, out, err) == (128 + number, "", "makemore-tui: stopped, nothing was written\n")
+        assert not list(folder.iterdir())
+
+
+@pytest.mark.usefixtures("run")
+def test_the_umask_says_who_may_read_it(cli: Cli, here: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        cli("export", "one", "--to", "jsonl")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((here / "one.jsonl").stat().st_mode) == 0o640
+
+
+@pytest.mark.usefixtures("run")
+def test_standard_output_gets_the_file_alone(cli: Cli, here: Path) -> None:
+    cli("export", "one", "--to", "csv")
+    done = cli("export", "one", "--to", "csv", "--output", "-")
+    assert (done.code, done.out) == (0, (here / "one.csv").read_text())
+    assert "to standard output: 6 steps" in done.err
+
+
+@given(st.text(max_size=80))
+def test_no_name_of_a_run_leads_out_of_the_folder(title: str) -> None:
+    name = file_name(title, "0123abcd")
+    assert Path(name).name == name
+    assert not name.startswith((".", "-", " "))
+    assert name not in ("", ".", "..")
+    assert len(name.encode()) <= 200
+    assert not set(name) & set('/\\:*?"<>|\n\0')
+
+
+def test_names_stay_readable() -> None:
+    assert file_name("wide net 2.0", "id") == "wide net 2.0"
+    assert file_name("żółw", "id") == "żółw"
+    assert file_name("../../etc/passwd", "id") == "_.._etc_passwd"
+    assert file_name("///", "id") == "id"
+
+
+# -- the run
+
+
+def test_a_run_that_was_never_trained_and_other_wrong_use_is_one_line(corpus: Corpus, cli: Cli, here: Path) -> None:
+    new_run(corpus, "fresh")
+    for arguments, words in (
+        (("fresh", "--to", "csv"), "was never trained, there is nothing to export"),
+        (("nothing", "--to", "csv"), "no such run"),
+        (("fresh",), "--to"),
+        (("fresh", "--to", "xls"), "xls"),
+    ):
+        done = cli("export", *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert len(done.err.splitlines()) == 1
+        assert words in done.err
+    assert not list(here.iterdir())
+    assert cli("export", "--help").out.startswith("Examples:")
+    assert "export" in cli("--help").out
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE losses SET lr = '=1+1' WHERE first_step = 5",
+        "UPDATE losses SET data = x'00' WHERE first_step = 5",
+        "UPDATE losses SET first_step = 9 WHERE first_step = 5",
+        "UPDATE evaluations SET train = '=cmd' WHERE step = 6",
+        "UPDATE meta SET value = '3' WHERE key = 'config'",
+        "DROP TABLE losses",
+    ],
+)
+def test_a_damaged_store_is_one_line_and_no_file(damage: str, run: Run, cli: Cli, here: Path) -> None:
+    db = sqlite3.connect(run.folder / "run.db")
+    db.execute(damage)
+    db.commit()
+    db.close()
+    done = cli("export", run.id, "--to", "csv")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert not list(here.iterdir())
+
+
+def test_what_is_no_run_is_named() -> None:
+    with pytest.raises(RunError, match="run x: its store lacks what a run has"), damage_named(Run(Path("x"))):
+        {}["data"]
+
+
+def test_a_run_that_goes_on_is_written_as_of_one_moment(run: Run, cli: Cli, here: Path) -> None:
+    """Whoever trains it writes on while it is read, and is not held up."""
+    with RunSnapshot(run) as source, run.store() as store:
+        steps = source.history()
+        next(steps)
+        store.add_losses(LossChunk(7, f32(1.0), 0.01, 9.0, 9.0))
+        store.set_samples(7, [SampleRow("late", None)])
+        assert sum(len(s.losses) for s in steps if not isinstance(s, EvaluationRow)) == 6
+        assert {s.text for _, _, s in source.drawn()} == {"em\x1bma", "=zq|<b>"}
+        with RunSnapshot(run) as later:
+            assert sum(len(chunk.losses) for chunk in later.chunks()) == 7
+    with run.training_lock(), run.store() as store:
+        store.set(status="running")
+        done = cli("export", run.id, "--to", "csv")
+    assert done.out.rstrip().endswith("; it is running, export it again for the rest")
+    assert (here / "one.csv").read_text().splitlines()[-1].startswith("7,1.0,")
+
+
+def test_without_a_write_ahead_log_a_copy_is_read(run: Run) -> None:
+    """There a reader would hold up who writes: as on a file system without shared memory."""
+    db = sqlite3.connect(run.folder / "run.db")
+    assert db.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    db.close()
+    with RunSnapshot(run) as source:
+        assert not source.has_log
+        steps = source.history()
+        next(steps)
+        db = sqlite3.connect(run.folder / "run.db", timeout=0)  # raises at once where it must wait
+        db.execute("DELETE FROM losses WHERE first_step = 5")
+        db.commit()
+        db.close()
+        assert sum(len(s.losses) for s in steps if not isinstance(s, EvaluationRow)) == 6
+
+
+def test_memory_does_not_grow_with_the_run(corpus: Corpus) -> None:
+    def peak(run: Run) -> int:
+        class Nowhere:
+            def write(self, data: bytes, /) -> None:
+                pass
+
+        tracemalloc.start()
+        with RunSnapshot(run) as source:
+            write_csv(source, Nowhere())
+            write_jsonl(source, Nowhere())
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    short, long = many_steps(corpus, 1_000, "short"), many_steps(corpus, 20_000)
+    peak(short)  # what is loaded once
+    assert peak(long) < 1.1 * peak(short)
