@@ -169,7 +169,8 @@ def decode_words(raw: bytes | bytearray, name: str, encoding: str = "utf-8", for
         ) from None
     except (LookupError, ValueError):  # an encoding with a NUL in it is the latter
         raise CorpusError(
-            f"--encoding: {encoding[:100]!r} is not a text encoding; allowed are Python's, such as utf-8, latin-1, utf-16"
+            f"--encoding: {encoding[:100]!r} is not a text encoding; allowed are Python's, such as utf-8, latin-1 or "
+            "utf-16"
         ) from None
     return form.parse(text, name)
 

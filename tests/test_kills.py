@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmarks.terminal import PROGRAM
 from tests.person import Person, await_
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home
@@ -187,3 +189,30 @@ def test_killed_at_random_moments_under_a_dashboard(
         lost=0,
         figure=f"a crash is shown after {sorted(shown)[len(shown) // 2]:.2f} s, {max(shown):.2f} s at most",
     )
+
+
+def test_a_dashboard_that_is_killed_leaves_a_terminal_that_can_be_used(
+    words_file: Path, home: Path, promised: Callable[..., None]
+) -> None:
+    """In a shell without job control, which sets nothing itself: what is typed is seen again, line by line, the mouse
+    sends nothing, the cursor is there, and the usual screen is back."""
+    home.mkdir()
+    command = shlex.join([*PROGRAM, str(words_file), *SETTINGS])
+    inside = f"{command}; sleep 1; stty -a; echo over; read -r line; echo got $line"
+    with Person(["-c", inside], home, 120, 36, program=["sh"]) as person:
+        person.sees("not trained yet")
+        modes = person._screen.mode  # what programs ask of a terminal, those of DEC five bits up
+        assert modes & {1000 << 5, 1006 << 5}
+        assert 25 << 5 not in modes
+        (dashboard,) = (p for p in person.process.children() if "tui_mm" in p.cmdline())
+        dashboard.kill()
+        person.sees("the dashboard was killed; a training goes on without it: makemore-tui attach")
+        person.sees("over")
+        assert not modes & {1000 << 5, 1003 << 5, 1006 << 5, 1004 << 5, 2004 << 5}
+        assert 25 << 5 in modes
+        shown = person.text()
+        for mode in ("isig", "icanon", "echo", "icrnl", "opost"):
+            assert re.search(rf"(?<![-\w]){mode}\b", shown), f"{mode} is not set again"
+        person.press("typed\r")
+        person.sees("got typed")
+    promised("After a dashboard is killed the terminal is as before", tried=1, lost=0, figure="modes and termios")

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+from textual.app import App
 
 from benchmarks.terminal import environment
 from data.corpus import Corpus, parse_words
@@ -34,7 +36,7 @@ from tui_mm.runs.home import Home
 from tui_mm.runs.listing import RunList, list_runs
 from tui_mm.runs.live import live_runs
 from tui_mm.runs.run import Run, create_run, find_run
-from tui_mm.runs.series import MAX_BUCKETS
+from tui_mm.runs.series import MAX_BUCKETS, LossSeries
 from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore
 from tui_mm.words import data_facts, model_facts, split_for
 
@@ -129,8 +131,6 @@ def test_a_hundred_runs_are_listed_and_found_at_once(
 
 
 def test_the_screen_of_a_hundred_runs_is_there_at_once(crowded: Home, promised: Callable[..., None]) -> None:
-    from textual.app import App
-
     async def opens() -> float:
         app: App[None] = App()
         async with app.run_test(size=(120, 36)):
@@ -294,8 +294,6 @@ def test_who_follows_a_store_that_grows_takes_no_more_memory(
 
 
 def test_a_series_is_as_large_after_two_million_steps_as_after_its_first_merge() -> None:
-    from tui_mm.runs.series import LossSeries
-
     series = LossSeries()
     ones = np.ones(MAX_BUCKETS // 4, np.float32)
     sizes = set()
@@ -311,12 +309,11 @@ def test_a_trainings_memory_does_not_grow_with_its_steps(
     steps: int, words_file: Path, home: Path, promised: Callable[..., None]
 ) -> None:
     """A real training of a tiny model: from a tenth of its steps on it is as large as it will be."""
-    import psutil
-
     child = subprocess.Popen(
         [
             sys.executable, "-P", "-m", "tui_mm", "train", "--data", str(words_file), "--steps", str(steps),
-            "--model", "neural-bigram", "--batch-size", "8", "--threads", "1", "--device", "cpu", "--json",
+            "--block-size", "3", "--hidden", "16", "--embedding", "4", "--batch-size", "1", "--lr", "0.001",
+            "--threads", "1", "--device", "cpu", "--json",
         ], env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     me, sizes = psutil.Process(child.pid), []

@@ -28,8 +28,8 @@ ATTRIBUTES = {
     ("os", "execvp"), ("os", "execve"), ("os", "spawnv"), ("os", "posix_spawn"), ("db", "enable_load_extension"),
     ("_db", "enable_load_extension"), ("tempfile", "mktemp"), ("pd", "read_pickle"),
 }  # fmt: skip
-STARTING = {"tui_mm/worker/client.py", "tui_mm/experiments/starting.py"}
-"""Where programs are started: this very interpreter, with a list of arguments."""
+STARTING = {"tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/cli/guard.py"}
+"""Where programs are started: this very interpreter, with a list of arguments, and a shell with a script of ours."""
 SEEKING = {"tui_mm/cli/help.py"}
 """Where a module is sought by its name: of our own commands."""
 
@@ -135,8 +135,8 @@ library = tuple(str(Path(p).resolve()) for p in sys.path if p) + (sys.prefix, sy
 
 def look(event, arguments):
     if event in ("exec", "compile", "marshal.loads", "pickle.find_class", "os.exec", "os.fork", "os.forkpty",
-                 "os.posix_spawn", "os.system", "subprocess.Popen", "pty.spawn", "ctypes.dlopen", "sqlite3.load_extension",
-                 "sqlite3.enable_load_extension", "socket.connect", "urllib.Request", "webbrowser.open", "code.__new__"):
+                 "os.posix_spawn", "os.system", "subprocess.Popen", "pty.spawn", "ctypes.dlopen", "code.__new__",
+                 "sqlite3.load_extension", "sqlite3.enable_load_extension", "socket.connect", "urllib.Request"):
         said.append(f"{event} {arguments!r:.200}")
     elif event == "import" and arguments[0].partition(".")[0] in ("pickle", "_pickle", "yaml", "marshal"):
         said.append(f"import {arguments[0]}")

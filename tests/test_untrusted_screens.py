@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from tui_mm.words import split_for
 
 CLICK, LINK, BOLD = "[@click=app.quit]q[/]", "[link=file:///etc/passwd]l[/link]", "[bold red]b[/]"
 UNSEEN = set("\u115f\u1160\u3164\uffa0\u2800\u034f")
-MIXED = ("\x1b]0;owned\x07\x9b2J", "\u202egnp\u2066.exe\r\n\u3164", f"{CLICK}{BOLD}", f"{LINK}[", "a\x00\x7f\u200b\u2060b",
-         "[/]\\[" + "e\u0301" + "\u0316" * 40)  # fmt: skip
+MIXED = ("\x1b]0;owned\x07\x9b2J", "\u202egnp\u2066.exe\r\n\u3164", f"{CLICK}{BOLD}", f"{LINK}[",
+         "a\x00\x7f\u200b\u2060b", "[/]\\[" + "e\u0301" + "\u0316" * 40)  # fmt: skip
 SIZES = ((200, 60), (120, 36), (60, 20))
 
 
@@ -60,8 +60,6 @@ def hostile_run(home: Home, text: str, name: str | None = None) -> Run:
         told = store.meta()
         store.set(
             name=name or text[:200],
-            status=text[:32],
-            finished=text[:32],
             torch=text,
             data=told["data"] | {"name": text, "source": text},
             model=told["model"] | {"kind": text[:64]},
@@ -106,10 +104,10 @@ def hostile_state(state: ViewState, run: Run, text: str) -> None:
         state.note(f"worker: {each}")
 
 
-async def look_at_all(seat: Seat) -> tuple[int, str]:
+async def look_at_all(seat: Seat, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[int, str]:
     """How many screens were looked at, and what stood on all of them."""
     seen = []
-    for size in SIZES:
+    for size in sizes:
         await seat.resize(*size)
         seen.append(check_cells(seat.app))
         for key in "123456789" if size == SIZES[-1] else "2345678" if size == SIZES[1] else "":
@@ -141,11 +139,11 @@ async def test_what_panels_say_of_faults_is_text(text: str, home: Path, promised
         state.samples_fault, state.fault = text, text
         seat.app.show_all()
         await seat.settle()
-        number, _ = await look_at_all(seat)
+        number, _ = await look_at_all(seat, SIZES[::2])
         state.words = state.follower = None
         seat.app.show_all()
         await seat.settle()
-        more, seen = await look_at_all(seat)
+        more, seen = await look_at_all(seat, SIZES[::2])
     assert "[@click" in seen or "\\x1b" in seen
     promised("No fault on any panel is a command or markup", tried=number + more, lost=0, figure="screens, every cell")
 
@@ -176,7 +174,7 @@ async def _send_messages(seat: Seat) -> None:
 @played
 async def test_the_runs_and_its_questions_are_text(home: Path, promised: Promise) -> None:
     place = Home(home)
-    runs = [hostile_run(place, text) for text in MIXED]
+    runs = [hostile_run(place, text) for text in MIXED[:3]]
     damaged = sound_run(place, None)
     change(damaged, "UPDATE meta SET value = ? WHERE key = 'created'", json.dumps(NASTY[0]))
     number = 0
@@ -201,7 +199,7 @@ async def test_the_runs_and_its_questions_are_text(home: Path, promised: Promise
 async def test_the_comparison_is_text(home: Path, promised: Promise) -> None:
     place, number = Home(home), 0
     runs = [hostile_run(place, text) for text in MIXED]
-    for begin in (0, len(runs) - 4):
+    for begin in (len(runs) - 4,):
         async with held("done", SIZES[0], home=place) as seat:
             seat.app.compare([run.id for run in runs[begin : begin + 4]])
             await seat.settle()
@@ -265,7 +263,7 @@ async def test_names_of_files_and_settings_are_text(home: Path, tmp_path: Path, 
         (folder / name[:100]).write_text("emma\n\x1b[2J[@click=app.quit]q[/]\n", encoding="utf-8")
     async with held("done", (120, 40), home=Home(home)) as seat:
         state = seat.app.state
-        for name in names[::2]:
+        for name in names[::3]:
             state.settings.remember_words(str(folder / name))
             state.config = state.config.but(data=str(folder / name), encoding=name)
             for key in ("o", "down", "escape", "e"):

@@ -118,7 +118,7 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     decay_rate: Annotated[float, _about("Schedule", "bengio: r in lr / (1 + r * step)", ge=0)] = 1e-4
 
     device: Annotated[
-        str, _about("Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$")
+        str, _about("Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"\A(auto|cpu|mps|cuda(:\d{1,3})?)\Z")
     ] = "auto"
     threads: Annotated[int, _about("Machine", "CPU threads; 0 chooses by the size of the work", ge=0, le=1024)] = 0
 

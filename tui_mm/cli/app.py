@@ -129,17 +129,21 @@ def open_dashboard(
 ) -> int:
     """The dashboard in this terminal until it is left, on a new run or on the one of an id; the exit code."""
     gc.disable()  # until the panels are up
-    from tui_mm.dashboard.app import DashboardApp
+    from tui_mm.cli.guard import TerminalGuard
 
-    dashboard = DashboardApp(
-        config,
-        home,
-        ascii_only=ascii_only or is_ascii_only(),
-        when_up=_collect_again,
-        attach=attach,
-        offers=offers,
-    )
-    line = dashboard.run()
+    with TerminalGuard() as guard:
+        from tui_mm.dashboard.app import DashboardApp
+
+        dashboard = DashboardApp(
+            config,
+            home,
+            ascii_only=ascii_only or is_ascii_only(),
+            when_up=_collect_again,
+            attach=attach,
+            offers=offers,
+        )
+        guard.wait_until_ready()
+        line = dashboard.run()
     if line:
         say(line)
     return dashboard.return_code or 0

@@ -298,6 +298,9 @@ class DashboardApp(PacedApp, PanelHost):
 
     def _take_inspection(self, panel: Panel, answer: dict[str, Any]) -> None:
         self.state.inspections[panel.WANTS] = answer
+        if not self.may_paint:
+            self._due = True  # drawn with the next paint
+            return
         with self._unless_taken_down():
             panel.draw()
 

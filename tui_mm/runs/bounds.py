@@ -82,7 +82,7 @@ def fetch(cursor: sqlite3.Cursor, path: Path) -> list[tuple[Any, ...]]:
 
 class _Data(Struct):
     name: _Name = ""
-    level: Annotated[str, Meta(pattern="^(character|word)$")] = "character"
+    level: Annotated[str, Meta(pattern=r"\A(character|word)\Z")] = "character"
     source: _Name = ""
     words: _Count = 0
     distinct: _Count = 0
@@ -101,12 +101,12 @@ _META: dict[str, Any] = {
     "id": Annotated[str, Meta(max_length=64)],
     "name": Annotated[str, Meta(max_length=200)] | None,
     "created": Annotated[str, Meta(max_length=64)],
-    "status": Annotated[str, Meta(max_length=32)],
-    "finished": Annotated[str, Meta(max_length=32)] | None,
+    "status": Annotated[str, Meta(pattern=r"\A[a-z ]{1,32}\Z")],
+    "finished": Annotated[str, Meta(pattern=r"\A[a-z ]{1,32}\Z")] | None,
     "config": RunConfig,
     "data": _Data,
     "model": _Model,
-    "device": Annotated[str, Meta(pattern=r"^(cpu|mps|cuda(:\d{1,3})?)$")] | None,
+    "device": Annotated[str, Meta(pattern=r"\A(cpu|mps|cuda(:\d{1,3})?)\Z")] | None,
     "threads": Annotated[int, Meta(ge=1, le=4096)] | None,
     "torch": Annotated[str, Meta(max_length=200)] | None,
     "generation": _Count,

@@ -54,7 +54,10 @@ class Run:
         id."""
         if not _ID.fullmatch(ident):
             raise RunError(f"{ident!r}: is no run's id; give the eight characters that 'makemore-tui runs' lists")
-        return Run(self.folder.parent / ident)
+        folder = self.folder.parent / ident
+        if folder.is_symlink():
+            raise RunError(f"run {ident}: its folder is a link, which is not followed")
+        return Run(folder)
 
     def config(self) -> RunConfig:
         with self.store() as store:
