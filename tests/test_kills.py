@@ -175,7 +175,7 @@ def test_killed_at_random_moments_under_a_dashboard(
         kept = whole(run)[1]
         assert kept == evaluations[: len(kept)]
     watcher.train()
-    watcher.until_head("✓ done")
+    watcher.screen.until(lambda: "✓ done" in watcher.head(), "its end", timeout=300)
 
     assert all(map(np.array_equal, whole(run), whole(reference)))
     first, second = (load_checkpoint(r.checkpoint("last")).arrays for r in (reference, run))

@@ -54,6 +54,11 @@ __version__ = "1.13.1"
 ABSENT = "torch is not installed"
 
 
+def is_done(person: Person) -> None:
+    """However long it takes on a machine with other things to do."""
+    person.until(lambda: "✓ done" in person.row(0), "its end", timeout=300)
+
+
 def hinder(folder: Path, torch_is: str) -> str:
     """A folder to stand first on PYTHONPATH."""
     folder.mkdir()
@@ -238,6 +243,7 @@ def test_a_gpu_without_memory_fails_the_training_and_it_goes_on_from_the_checkpo
     promised("A GPU out of memory is said with the way out, and the training can go on", tried=1, lost=0)
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="limits of another process are Linux's")
 def test_a_worker_without_memory_says_so_on_the_screen_and_goes_on_when_there_is_some(
     sit: Callable[..., Person], words_file: Path, cli: Callable[..., Any], promised: Callable[..., None]
@@ -310,8 +316,8 @@ time.time_ns = lambda: _time_ns() + _jumped() * 10**9
 """
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("steps", [6_000, pytest.param(60_000, marks=pytest.mark.faults)])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("steps", [4_000, pytest.param(20_000, marks=pytest.mark.faults)])
 def test_a_clock_that_jumps_by_hours_changes_nothing_but_the_times_shown(
     steps: int,
     sit: Callable[..., Person],
@@ -330,7 +336,7 @@ def test_a_clock_that_jumps_by_hours_changes_nothing_but_the_times_shown(
     person.press("t")
     person.sees("● running")
     person.press("9")
-    person.sees("✓ done")
+    is_done(person)
     took = time.monotonic() - began
     (run,) = (r for r in map(Run, Home.find().runs.iterdir()) if r != reference)
     assert same(run, reference)
@@ -348,9 +354,15 @@ def test_a_clock_that_jumps_by_hours_changes_nothing_but_the_times_shown(
     promised("A clock that jumps by hours changes nothing but the times shown", tried=int(took / 0.3), lost=0)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("seconds", [1.5, pytest.param(45.0, marks=pytest.mark.faults)])
-@pytest.mark.parametrize("who", ["both", "worker"])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("who", "seconds"),
+    [
+        ("both", 1.5),
+        pytest.param("both", 45.0, marks=pytest.mark.faults),
+        pytest.param("worker", 45.0, marks=pytest.mark.faults),
+    ],
+)
 def test_after_a_sleep_it_goes_on_and_nothing_is_called_a_crash(
     who: str,
     seconds: float,
@@ -360,11 +372,9 @@ def test_after_a_sleep_it_goes_on_and_nothing_is_called_a_crash(
     promised: Callable[..., None],
 ) -> None:
     """Stopped as by a sleep, or the worker alone as on a machine that is too busy for it; then woken."""
-    if who == "worker" and seconds < 2:
-        pytest.skip("the long form tells more; both at once are tried here")
-    undisturbed = cli("train", "--data", words_file, *SMALL, "--steps", 12_000, "--json")
+    undisturbed = cli("train", "--data", words_file, *SMALL, "--steps", 6_000, "--json")
     reference = find_run(Home.find(), json.loads(undisturbed.out)["run"])
-    person = sit("--steps", "12000")
+    person = sit("--steps", "6000")
     person.sees("not trained yet")
     person.press("t")
     person.sees(r"● running \d")
@@ -379,14 +389,14 @@ def test_after_a_sleep_it_goes_on_and_nothing_is_called_a_crash(
         person.catch_up()
         assert "crashed" not in person.text()
         time.sleep(0.1)
-    assert steps_of(run) == before < 12_000
+    assert steps_of(run) == before < 6_000
     for process in reversed(stopped):
         process.send_signal(signal.SIGCONT)
     person.until(
         lambda: bool(re.search("running|done|crashed", person.row(0))) and steps_of(run) > before, "more steps"
     )
     assert "crashed" not in person.text()
-    person.sees("✓ done")
+    is_done(person)
     assert same(run, reference)
     with run.store() as store, reference.store() as other:
         assert np.array_equal(store.losses(), other.losses())

@@ -140,7 +140,9 @@ def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
         show, tell = terminal.shown(display), terminal.shown(display.tell)
         ended = ""
         try:
-            finished = Server(session, Foreground(), stop, observe=show, tell=tell).train()
+            server = Server(session, Foreground(), stop, observe=show, tell=tell)
+            server.forget_orders()
+            finished = server.train()
         except WaitEndedError as error:
             finished, ended = None, str(error)
     if finished is None:

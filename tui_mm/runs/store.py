@@ -441,7 +441,14 @@ class RunStore:
     def open_commands(self) -> list[CommandRow]:
         """Those without an answer, oldest first."""
         rows = self._run("SELECT id, sender, name, arguments FROM commands WHERE answer IS NULL ORDER BY id")
-        return [CommandRow(id, sender, name, self._value(arguments)) for id, sender, name, arguments in rows]
+        return [CommandRow(id, sender, name, self._arguments(text)) for id, sender, name, text in rows]
+
+    def _arguments(self, text: Any) -> Any:
+        """Of a command; None for what is no JSON, which no command takes: it must not end somebody's training."""
+        try:
+            return self._value(text)
+        except RunError:
+            return None
 
     def answer_command(self, command: int, answer: Mapping[str, Any]) -> None:
         self._run("UPDATE commands SET answer = ? WHERE id = ?", (json.dumps(dict(answer)), command))

@@ -25,6 +25,7 @@ from tui_mm.worker.protocol import Command, CommandError, Stop
 _POLL_SECONDS = 0.01
 _SIGNALLED = 0  # in the place of a command's number
 LOG = "worker.log"
+OUTDATED = "the worker that was asked is gone; ask again"
 _LOG_BYTES = 1 << 16  # read at once
 _LINE_CHARACTERS = 1000
 _FAULTY = (1, 2)  # exit codes of a worker that raised, and of one that could not begin
@@ -61,7 +62,7 @@ class WorkerClient:
         if self.is_alive():
             return
         for row in self._store.open_commands():  # of a worker that died: nobody expects them any more
-            self._store.answer_command(row.id, {"error": "the worker that was asked is gone; ask again"})
+            self._store.answer_command(row.id, {"error": OUTDATED})
         descriptor = private_file(self.log, os.O_WRONLY | os.O_APPEND)
         try:
             self._process = subprocess.Popen(
@@ -101,8 +102,8 @@ class WorkerClient:
 
     @property
     def fault(self) -> str:
-        """Why the worker that this client started could not begin or go on, in a line: its last one. "" where it goes on,
-        and where it was ended by a signal."""
+        """Why the worker that this client started could not begin or go on, in a line: its last one. "" where it goes
+        on, and where it was ended by a signal."""
         lines = self.last_lines(1) if self.exit_code in _FAULTY else []
         return lines[0].removeprefix("error: ") if lines else ""
 

@@ -36,6 +36,7 @@ from tui_mm.training.rows import mean_loss
 from tui_mm.training.setup import build_model, prepare
 from tui_mm.training.trainer import Trainer
 from tui_mm.worker import protocol as ask
+from tui_mm.worker.client import OUTDATED
 from tui_mm.worker.comparison import Comparer, Live, Question
 from tui_mm.worker.loading import TrainedModel
 from tui_mm.worker.session import TrainingSession
@@ -148,6 +149,11 @@ class Server:
                 if self._viewers.gone:
                     return
                 self._viewers.wait(_WAIT_SECONDS)
+
+    def forget_orders(self) -> None:
+        """Refuse what stands in the inbox from before: nobody expects it any more."""
+        for row in self._store.open_commands():
+            self._store.answer_command(row.id, {"error": OUTDATED})
 
     def train(self) -> Finished | None:
         """Train now, and serve the inbox meanwhile. Returns how it finished, or None if it was stopped."""

@@ -135,7 +135,9 @@ class TrainingSession:
             kept = found.checkpoint
             try:
                 self.trainer.load_state(TrainerState(kept.arrays, kept.values["trainer"]))
-            except (KeyError, RuntimeError, ValueError, TypeError) as error:
+                if not 0 <= self.trainer.step <= self.trainer.total_steps:
+                    raise ValueError(f"it is of step {self.trainer.step:,} of {self.trainer.total_steps:,}")
+            except (LookupError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError) as error:
                 raise RunError(f"{found.path}: does not fit the run's configuration ({error})") from None
             self._ahead = self.trainer.step, int(kept.values["trainer"]["evaluated_at"])
             self._restored = found.line
