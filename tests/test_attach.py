@@ -171,6 +171,23 @@ def test_a_terminal_that_trains_shows_what_others_ask_for_and_obeys(
     viewer.sees(r"\d of \d+ new, step")  # a worker of its own answers now
 
 
+def test_a_replay_is_gone_to_and_come_back_from(sit: Callable[..., Person], words_file: Path, home: Path) -> None:
+    run = detached(words_file, home)
+    person = sit("attach", run.id)
+    person.sees(r"● running \d")
+    person.press(" ")
+    person.sees("▮▮ paused")
+    person.press("r")
+    person.sees("p replay")
+    person.press("p")
+    person.sees("space play/pause")
+    person.sees(r"/[0-9,]+ live ")
+    person.press("q")
+    person.sees("▮▮ paused")  # with nobody else there it would have been stopped
+    person.press(" ")
+    person.sees("● running")
+
+
 def test_commands_from_elsewhere(words_file: Path, home: Path) -> None:
     run = detached(words_file, home)
     again = call("resume", run.id, "--detach", home=home)

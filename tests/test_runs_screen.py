@@ -157,6 +157,21 @@ def test_up_to_five_runs_are_laid_over_and_taken_away(place: Home, corpus: Corpu
     play(scene())
 
 
+def test_p_plays_a_run_back_if_it_was_trained(place: Home, corpus: Corpus) -> None:
+    untrained, trained = make(place, corpus), make(place, corpus)
+    with untrained.store() as store:
+        store.truncate(0, -1)
+
+    async def scene() -> None:
+        async with before(RunsScreen(place, untrained.id)) as seat:
+            await seat.press("down", "p")
+            assert f"run {untrained.id} was not trained; there is nothing to play back" in seat.text
+            await seat.press("up", "p")
+            assert seat.answers == [RunsAnswer(None, (), replay=trained.id)]
+
+    play(scene())
+
+
 def test_c_puts_the_marked_runs_and_then_the_open_one_side_by_side(place: Home, corpus: Corpus) -> None:
     current, one, two = (run.id for run in [make(place, corpus) for _ in range(3)][::-1])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -15,9 +14,8 @@ from click.core import ParameterSource
 from tui_mm import __version__
 from tui_mm.cli.help import WordsGroup
 from tui_mm.cli.options import config_from, config_options, home_option
-from tui_mm.cli.output import ascii_only as is_ascii_only
 from tui_mm.cli.output import say
-from tui_mm.config import ConfigError, RunConfig
+from tui_mm.config import ConfigError
 from tui_mm.runs.home import Home, RunError
 from tui_mm.text import printable
 
@@ -120,38 +118,10 @@ def app(
 
         say("no terminal here: training as 'makemore-tui train' does", err=True)
         return train(config, home)
+    from tui_mm.cli.dashboard import open_dashboard
+
     is_plain = all(value is None for value in keywords.values())
     return open_dashboard(config, home, ascii_only=ascii_wanted, offers=is_plain)
-
-
-def open_dashboard(
-    config: RunConfig, home: Home, *, ascii_only: bool, attach: str | None = None, offers: bool = False
-) -> int:
-    """The dashboard in this terminal until it is left, on a new run or on the one of an id; the exit code."""
-    gc.disable()  # until the panels are up
-    from tui_mm.cli.guard import TerminalGuard
-
-    with TerminalGuard() as guard:
-        from tui_mm.dashboard.app import DashboardApp
-
-        dashboard = DashboardApp(
-            config,
-            home,
-            ascii_only=ascii_only or is_ascii_only(),
-            when_up=_collect_again,
-            attach=attach,
-            offers=offers,
-        )
-        guard.wait_until_ready()
-        line = dashboard.run()
-    if line:
-        say(line)
-    return dashboard.return_code or 0
-
-
-def _collect_again() -> None:
-    gc.freeze()  # what was loaded stays: looking through it again and again would hold up the keys
-    gc.enable()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from tui_mm.cli.app import open_dashboard
+from tui_mm.cli.dashboard import open_dashboard
 from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import home_option
 from tui_mm.runs.home import Home, RunError

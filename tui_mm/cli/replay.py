@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from tui_mm.cli.dashboard import collect_again
 from tui_mm.cli.headless import parse_keys, parse_size
 from tui_mm.cli.help import PagedCommand
 from tui_mm.cli.options import home_option
@@ -87,7 +88,7 @@ def replay_command(
 
     if screenshot is None:
         plain = ascii_wanted or ascii_only()
-        app = ReplayApp(follower, config, home, at=at, speed=pace, ascii_only=plain, when_up=_collect_again)
+        app = ReplayApp(follower, config, home, at=at, speed=pace, ascii_only=plain, when_up=collect_again)
         if line := app.run():
             say(line)
         return app.return_code or 0
@@ -116,8 +117,3 @@ def parse_speed(text: str) -> float:
     raise click.UsageError(
         f"--speed: {text!r} is not allowed; give a number from 0.001 to 1000000, such as 0.5, 1/4 or 16"
     )
-
-
-def _collect_again() -> None:
-    gc.freeze()  # what was loaded stays: looking through it again and again would hold up the keys
-    gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,29 @@ if TYPE_CHECKING:
 
     from tui_mm.experiments.kept import KeptExperiment
     from tui_mm.experiments.starting import Process
+    from tui_mm.runs.presence import Presence
     from tui_mm.runs.row import RunRow
+    from tui_mm.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Why the app was left for a while: the run to play back, by its id, and the one to come back to, which is watched
+    until then, so that one that is paused stays so."""
+
+    replay: str
+    run: Run
+    presence: Presence
+
+    def back_to(self) -> str | None:
+        """Its id, or None if it is gone: a draft is not kept."""
+        return self.run.id if self.run.folder.is_dir() else None
 
 
 class DialogHost(RunHost):
     """A run's host that can be asked and asks. A screen is loaded when it is opened first."""
+
+    leaving: Leaving | None = None
 
     class LiveFound(Message):
         """Trainings that go on elsewhere, newest first."""
@@ -130,6 +149,9 @@ class DialogHost(RunHost):
                 return
             if answer.compare:
                 self.compare(answer.compare)
+            if answer.replay:
+                self.leave_for(answer.replay)
+                return
             for line in overlay(self.state, self.home, answer.overlays):
                 self.notify(line, severity="error", markup=False)
             if answer.open is not None and answer.open != self._run_id:
@@ -294,6 +316,17 @@ class DialogHost(RunHost):
             self.send(ask.Start())
         if choice in ("stop", "keep"):
             self.leave(goes_on=choice == "keep")
+
+    def leave_for(self, replay: str) -> None:
+        """End the app for the replay of a run; whoever has started it comes back then."""
+        if self.client is None:
+            self.notify("the words are not there yet", severity="warning")
+            return
+        from tui_mm.runs.presence import Presence
+
+        run = self.client.run
+        self.leaving = Leaving(replay, run, Presence(run.folder))
+        self.leave(goes_on=self.state.status == "running")
 
     def leave(self, *, goes_on: bool = False) -> None:
         """End the app; a training goes on if it is under way."""

@@ -19,9 +19,8 @@ from textual.app import App
 from textual.driver import Driver
 
 QUERY = b"\x1b[6n"
-MOST_BEHIND = 16_000
-"""Bytes given and not taken in: with more, what a person's keys change waits as well. Two thirds of a whole frame of
-120x40."""
+MOST_BEHIND = 32_000
+"""Bytes given and not taken in: with more, what a person's keys change waits as well. About a whole frame of 200x60."""
 _PROMPT_SECONDS = 0.25
 _UNASKED = 12_000  # bytes that a terminal which answers so promptly is given before it is asked again
 _FIRST_SECONDS = 2.5  # a terminal that has not answered the first question by then does not answer any

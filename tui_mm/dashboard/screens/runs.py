@@ -33,12 +33,13 @@ _REFRESH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class RunsAnswer:
-    """The run to open, None to stay with the one there is; the runs to lay over the loss chart; and those to put side
-    by side, if any. All by id."""
+    """The run to open, None to stay with the one there is; the runs to lay over the loss chart; those to put side by
+    side, if any; and the one to play back, if any. All by id."""
 
     open: str | None
     overlays: tuple[str, ...]
     compare: tuple[str, ...] = ()
+    replay: str = ""
 
 
 class RunsTable(DataTable[Text]):
@@ -57,6 +58,8 @@ class RunsScreen(ModalScreen[RunsAnswer]):
         Binding("space", "overlay", "overlay", tooltip="Lay its loss over the chart, or take it away"),
         Binding("c", "compare", "compare", id="runs.compare",
                 tooltip="The marked runs and the open one side by side, or the open one and this"),
+        Binding("p", "replay", "replay", id="runs.replay",
+                tooltip="Play the run back: its losses, names and embedding as they were"),
         Binding("n", "rename", "name", tooltip="Give the run a name"),
         Binding("d,delete", "delete", "delete", key_display="d", tooltip="Delete the run; asks first"),
         Binding("slash", "filter", "filter", key_display="/", tooltip="Only the runs that hold a text"),
@@ -297,6 +300,15 @@ class RunsScreen(ModalScreen[RunsAnswer]):
             self._say(fault)
         else:
             self.dismiss(RunsAnswer(None, tuple(i for i in self.overlays if i != self.current), chosen))
+
+    def action_replay(self) -> None:
+        row = self.row
+        if row is None:
+            return
+        if row.fault or not row.steps:
+            self._say(row.fault or f"run {row.id} was not trained; there is nothing to play back")
+            return
+        self.dismiss(RunsAnswer(None, tuple(i for i in self.overlays if i != self.current), replay=row.id))
 
     def action_rename(self) -> None:
         row = self.row
