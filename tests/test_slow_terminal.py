@@ -17,6 +17,7 @@ import pytest
 
 from benchmarks.viewer import steps_done
 from tests.conftest import Promise
+from tests.leftovers import end_workers
 from tests.person import Person, await_
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import find_run
@@ -114,6 +115,7 @@ def sit(words_file: Path, home: Path) -> Iterator[Callable[..., SlowTerminal]]:
     yield start
     for seat in seats:
         seat.__exit__()
+    end_workers(home)
 
 
 def in_training(terminal: SlowTerminal) -> SlowTerminal:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from benchmarks.sshd import Line, Server, missing
 from benchmarks.terminal import environment
 from tests.conftest import Promise
+from tests.leftovers import end_workers
 from tests.person import Person, await_
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home
@@ -61,9 +61,7 @@ def connect(server: Server, home: Path) -> Iterator[Callable[..., Person]]:
 @pytest.fixture(autouse=True)
 def nothing_is_left(home: Path) -> Iterator[None]:
     yield
-    for process in psutil.process_iter(["cmdline"]):
-        if "tui_mm.worker" in (line := process.info["cmdline"] or []) and any(str(home) in part for part in line):
-            process.kill()
+    end_workers(home)
 
 
 @pytest.fixture(scope="module")

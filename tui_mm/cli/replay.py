@@ -87,9 +87,14 @@ def replay_command(
     from tui_mm.dashboard.replay import ReplayApp
 
     if screenshot is None:
+        from tui_mm.cli.guard import TerminalGuard
+
         plain = ascii_wanted or ascii_only()
-        app = ReplayApp(follower, config, home, at=at, speed=pace, ascii_only=plain, when_up=collect_again)
-        if line := app.run():
+        with TerminalGuard() as guard:
+            app = ReplayApp(follower, config, home, at=at, speed=pace, ascii_only=plain, when_up=collect_again)
+            guard.wait_until_ready()
+            line = app.run()
+        if line:
             say(line)
         return app.return_code or 0
     from tui_mm.dashboard.headless import HeadlessError
