@@ -1,6 +1,7 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
-# make pictures, make bench, make bench-dashboard: see README.md and docs/performance.md
-# make test-faults  the faults that take minutes: twenty kills
+# make pictures, make bench, make bench-dashboard, make bench-ssh: see README.md and docs/performance.md
+# make test-faults  the faults that take minutes: kills, full disks, slow syncs, stalled terminals, long runs
+# make test-ssh     through OpenSSH on this machine; needs sshd, ssh and ssh-keygen, and installs nothing
 # make test  set up what tests need, then lint, types, import contracts and tests, in JOBS processes
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,16 +9,20 @@ JOBS ?= 3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-faults lint bench bench-dashboard pictures clean
+.PHONY: run test test-faults test-ssh lint bench bench-dashboard bench-ssh pictures clean
 
 run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest --numprocesses $(JOBS) -m "not faults"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) -m "not faults and not ssh"
 
 test-faults: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m "faults and not ssh"
+
+test-ssh: $(VENV)/installed-dev
+	@$(BIN)/python -c "import sys; from benchmarks.sshd import missing; sys.exit(missing())"
+	$(BIN)/python -m pytest -m ssh
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check --quiet .
@@ -30,6 +35,9 @@ bench: $(VENV)/installed-dev
 
 bench-dashboard: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.dashboard
+
+bench-ssh: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.ssh
 
 # The pictures of the README, made by the program itself; some minutes.
 PICTURE = $(BIN)/makemore-tui --headless --home $(VENV)/pictures --screenshot docs/pictures
@@ -46,6 +54,9 @@ pictures: $(VENV)/installed
 	$(PICTURE)/timeline.svg  --size 100x30 --press "8 z" > $(VENV)/picture.json
 	$(PICTURE)/log.svg       --size 100x30 --press "9 z" > $(VENV)/picture.json
 	$(PICTURE)/setup.svg     --size 100x36 --press "e" > $(VENV)/picture.json
+	$(BIN)/makemore-tui train --home $(VENV)/pictures --model gru --steps 600 --name gru > $(VENV)/picture.json
+	$(BIN)/makemore-tui train --home $(VENV)/pictures --model wavenet --steps 600 --name wavenet > $(VENV)/picture.json
+	$(PICTURE)/compare.svg   --size 120x36 --press "r space down space down space c p m a" > $(VENV)/picture.json
 	rm -r $(VENV)/pictures $(VENV)/picture.json
 
 # Stamps: a second start installs nothing.
