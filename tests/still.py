@@ -180,6 +180,7 @@ class StillClient:
     """Stands where the worker's client does: writes commands down in ``sent`` and answers each at once."""
 
     exit_code = None
+    fault = ""
 
     def __init__(self, follower: StillFollower) -> None:
         self.run = follower.run

@@ -326,9 +326,9 @@ def test_a_run_that_is_deleted_meanwhile_or_cannot_be_read_is_said_in_its_line(p
         (broken / "run.db").write_bytes(b"no store")
         async with held("done", (120, 36), home=place) as seat:
             screen = await compared(seat, ("00000002", "00000006"))
-            assert "cannot be opened" in seat.screen
+            assert "run.db: is damaged" in " ".join(seat.screen.split())
             assert "no curves" in text_of(screen, "curves")
-            assert "cannot be opened" in " ".join(text_of(screen, "settings").split())
+            assert "run.db: is damaged" in " ".join(text_of(screen, "settings").split())
             await seat.press(*"1234vyuzgb")
             await seat.press("escape")
             assert len(seat.app.screen_stack) == 1

@@ -109,6 +109,7 @@ def whole(run: Run) -> tuple[Any, list[tuple[int, float, float | None, bool]]]:
         return store.losses(), [(e.step, e.train, e.dev, e.is_best) for e in store.evaluations()]
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("kinds", "steps"),

@@ -28,7 +28,7 @@ from tui_mm.dashboard.state import Overlay, ViewState, Words
 from tui_mm.runs.follow import RunFollower
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import create_run
-from tui_mm.runs.store import EvaluationRow, LossChunk
+from tui_mm.runs.store import EvaluationRow, LossBlock, LossChunk
 from tui_mm.words import split_for
 
 pytestmark = pytest.mark.usefixtures("prompt_pilot")
@@ -36,6 +36,12 @@ pytestmark = pytest.mark.usefixtures("prompt_pilot")
 STEPS = 1000
 KEYS = ("left", "right", "home", "end", "plus", "equals_sign", "minus", "shift+left", "shift+right", "f", "escape", "y",
         "u")  # fmt: skip
+
+
+def block(first: int, losses: np.ndarray, seconds: float) -> LossBlock:
+    """Of one chunk."""
+    at = np.array([seconds])
+    return LossBlock(first, losses, np.array([first + len(losses) - 1]), 0.1, at, at)
 
 
 def falling(count: int) -> np.ndarray:
@@ -236,7 +242,7 @@ def test_a_run_that_goes_on_keeps_a_zoomed_window_and_grows_a_followed_one(corpu
             end = stage.ticks[-1]
             await stage.press("plus")
             before = stage.panel._zoomed
-            follower._take([LossChunk(301, falling(500), 0.1, 80.0, 80.0)])
+            follower._take(block(301, falling(500), 80.0))
             stage.panel.draw()
             assert stage.panel._zoomed == before
             await stage.press("f")
@@ -251,7 +257,7 @@ def test_what_is_drawn_stays_and_only_the_newest_cells_are_sent(corpus: Corpus) 
         follower.status = "running"
         async with staged(state_of(corpus, follower)) as stage:
             before = list(stage.view._strips)
-            follower._take([LossChunk(601, falling(1000)[600:610], 0.1, 61.0, 61.0)])
+            follower._take(block(601, falling(1000)[600:610], 61.0))
             stage.panel.draw()
             spans = [changed_cells(old, new) for old, new in zip(before, stage.view._strips, strict=True)]
             assert 1 <= sum(end - begin for begin, end in spans) <= 12

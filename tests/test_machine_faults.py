@@ -217,6 +217,7 @@ sys.meta_path.insert(0, Scarce())
 """
 
 
+@pytest.mark.faults
 def test_a_gpu_without_memory_fails_the_training_and_it_goes_on_from_the_checkpoint(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promised: Callable[..., None]
 ) -> None:
@@ -290,6 +291,7 @@ def test_a_worker_that_cannot_begin_says_why_in_a_line(corpus: Corpus) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.faults
 def test_a_worker_whose_installation_is_damaged_is_shown_at_once_with_its_last_line(
     sit: Callable[..., Person], tmp_path: Path, promised: Callable[..., None]
 ) -> None:
@@ -316,6 +318,7 @@ time.time_ns = lambda: _time_ns() + _jumped() * 10**9
 """
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("steps", [4_000, pytest.param(20_000, marks=pytest.mark.faults)])
 def test_a_clock_that_jumps_by_hours_changes_nothing_but_the_times_shown(
@@ -354,6 +357,7 @@ def test_a_clock_that_jumps_by_hours_changes_nothing_but_the_times_shown(
     promised("A clock that jumps by hours changes nothing but the times shown", tried=int(took / 0.3), lost=0)
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("who", "seconds"),

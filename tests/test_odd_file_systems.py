@@ -82,6 +82,7 @@ def without_log(run: Run) -> Run:
     return run
 
 
+@pytest.mark.faults
 def test_readers_that_hold_up_the_writer_are_waited_for(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch, promised: Promise
 ) -> None:
@@ -145,6 +146,7 @@ def test_viewers_and_orders_without_a_log(corpus: Corpus, promised: Promise) -> 
 # --- what is on the disk when
 
 
+@pytest.mark.faults
 def test_nothing_is_in_a_checkpoint_before_it_is_in_the_store_on_the_disk(
     words_file: Path, tmp_path: Path, promised: Promise
 ) -> None:

@@ -327,7 +327,7 @@ def test_a_damaged_run_is_listed_said_and_deleted(place: Home, corpus: Corpus) -
         async with before(RunsScreen(place, None), (120, 36)) as seat:
             assert "damaged" in seat.text
             await seat.press("end")
-            assert "damaged or locked" in " ".join(seat.text.split())
+            assert "run.db: is damaged" in " ".join(seat.text.split())
             await seat.press("enter", "space", "n")
             assert seat.answers == []
             assert isinstance(seat.app.screen, RunsScreen)

@@ -125,6 +125,7 @@ def in_training(terminal: SlowTerminal) -> SlowTerminal:
     return terminal
 
 
+@pytest.mark.faults
 @short_and_long
 def test_a_slow_terminal_shows_what_is_new(
     sit: Callable[..., SlowTerminal], home: Path, seconds: float, promised: Promise
@@ -190,6 +191,7 @@ def test_a_terminal_that_stands_still(
     )
 
 
+@pytest.mark.faults
 def test_over_a_line_with_a_late_answer_one_paint_is_under_way_and_keys_are_shown_at_once(
     sit: Callable[..., SlowTerminal],
 ) -> None:
@@ -210,6 +212,7 @@ def test_over_a_line_with_a_late_answer_one_paint_is_under_way_and_keys_are_show
     terminal.until(lambda: terminal.steps_shown > shown, "more steps")
 
 
+@pytest.mark.faults
 def test_what_was_not_painted_for_a_terminal_far_behind_is_made_up_for(sit: Callable[..., SlowTerminal]) -> None:
     """A person who changes the size and the panel over a line that stands: then the screen is whole."""
     terminal = sit(120, 40)
@@ -234,6 +237,7 @@ def test_what_was_not_painted_for_a_terminal_far_behind_is_made_up_for(sit: Call
     assert terminal.text() == made_up
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGTSTP])
 def test_a_dashboard_that_was_stopped_goes_on_as_before(sit: Callable[..., SlowTerminal], how: signal.Signals) -> None:
     """By SIGTSTP, as a shell does, it lets go of the terminal; of a SIGSTOP it learns when it goes on."""

@@ -204,6 +204,7 @@ def end(client: WorkerClient) -> None:
         process.wait()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.faults)]
 )

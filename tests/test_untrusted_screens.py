@@ -130,6 +130,7 @@ async def test_every_panel_shows_hostile_texts_as_text(text: str, home: Path, pr
     promised("No text on any panel is a command or markup", tried=number, lost=0, figure="screens, every cell")
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("text", [CLICK + BOLD, "\x1b]0;owned\x07\u202egnp"])
 @played
 async def test_what_panels_say_of_faults_is_text(text: str, home: Path, promised: Promise) -> None:
@@ -171,6 +172,7 @@ async def _send_messages(seat: Seat) -> None:
         seat.app.clear_notifications()
 
 
+@pytest.mark.faults
 @played
 async def test_the_runs_and_its_questions_are_text(home: Path, promised: Promise) -> None:
     place = Home(home)
@@ -195,6 +197,7 @@ async def test_the_runs_and_its_questions_are_text(home: Path, promised: Promise
     promised("No run in the list is a command or markup", tried=number, lost=0, figure="screens, every cell")
 
 
+@pytest.mark.faults
 @played
 async def test_the_comparison_is_text(home: Path, promised: Promise) -> None:
     place, number = Home(home), 0
@@ -252,6 +255,7 @@ async def test_experiments_are_text(home: Path, promised: Promise) -> None:
     promised("No experiment is a command or markup", tried=number, lost=0, figure="screens, every cell")
 
 
+@pytest.mark.faults
 @played
 async def test_names_of_files_and_settings_are_text(home: Path, tmp_path: Path, promised: Promise) -> None:
     """In the choice of words, among the recent ones, and in the set-up."""

@@ -169,6 +169,7 @@ def failing_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     unmount(root)
 
 
+@pytest.mark.faults
 def test_a_home_that_becomes_read_only_ends_the_training_and_is_still_read(
     failing_home: Path, corpus: Corpus, cli: Callable[..., Outcome], promised: Promise
 ) -> None:

@@ -46,6 +46,7 @@ class WorkerClient:
         self.run = run
         self.sender = sender or this_viewer()
         self._store = run.store()
+        self._closed = False
         self._presence = Presence(run.folder) if stays else None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_at = self._log_size()  # up to where ``new_lines`` has read
@@ -163,7 +164,8 @@ class WorkerClient:
     async def ask(self, command: Command, timeout: float = 30.0) -> dict[str, Any]:
         """Send a command and await its answer.
 
-        Raises CommandError when it is refused, WorkerGoneError when no worker is left to answer, TimeoutError.
+        Raises CommandError when it is refused, WorkerGoneError when no worker is left to answer or this client was closed
+        meanwhile, TimeoutError.
         """
         number = self.send(command)
         give_up = time.monotonic() + timeout
@@ -183,6 +185,8 @@ class WorkerClient:
             if now > give_up:
                 raise TimeoutError(f"run {self.run.id}: no answer to {command.kind!r} in {timeout:g} s")
             await asyncio.sleep(_POLL_SECONDS)
+            if self._closed:
+                raise WorkerGoneError(f"run {self.run.id}: was left before its worker answered")
         return found
 
     def discard(self) -> None:
@@ -201,6 +205,7 @@ class WorkerClient:
             self._process.stdin.close()
 
     def close(self) -> None:
+        self._closed = True
         self.leave()
         self._store.close()
 
