@@ -164,8 +164,8 @@ class WorkerClient:
     async def ask(self, command: Command, timeout: float = 30.0) -> dict[str, Any]:
         """Send a command and await its answer.
 
-        Raises CommandError when it is refused, WorkerGoneError when no worker is left to answer or this client was closed
-        meanwhile, TimeoutError.
+        Raises CommandError when it is refused, WorkerGoneError when no worker is left to answer or this client was
+        closed meanwhile, TimeoutError.
         """
         number = self.send(command)
         give_up = time.monotonic() + timeout
