@@ -21,23 +21,24 @@ def open_dashboard(
     with TerminalGuard() as guard:
         from tui_mm.dashboard.app import DashboardApp
 
-        fault = ""
+        fault, presence = "", None
         while True:
             dashboard = DashboardApp(
                 config, home, ascii_only=ascii_only, when_up=collect_again, attach=attach, offers=offers
             )
+            dashboard.presence = presence
             if fault:
                 dashboard.state.note(fault)
             guard.wait_until_ready()
             line = dashboard.run()
+            if presence is not None:
+                presence.end()
             leaving = dashboard.leaving
             if leaving is None or dashboard.return_code:
                 break
-            try:
-                fault = play_back(leaving.replay, home, ascii_only=ascii_only)
-                attach = leaving.back_to()
-            finally:
-                leaving.presence.end()
+            presence = leaving.presence
+            fault = play_back(leaving.replay, home, ascii_only=ascii_only)
+            attach = leaving.back_to()
             config, offers = dashboard.state.config, False
     if line:
         say(line)

@@ -25,6 +25,7 @@ from tui_mm.worker import protocol as ask
 
 if TYPE_CHECKING:
     from tui_mm.dashboard.opening import Opened
+    from tui_mm.runs.presence import Presence
     from tui_mm.worker.client import WorkerClient
 
 _REFUSALS = (ask.CommandError, RunError, TimeoutError)
@@ -70,6 +71,7 @@ class RunHost(App[str]):
         self.state = state
         self.opened: Opened | None = None
         self.client: WorkerClient | None = None
+        self.presence: Presence | None = None  # with a run that is to be come back to, until it is
         self._wanted = config
         self._paces: dict[str, _Pace] = {}
 
@@ -116,6 +118,9 @@ class RunHost(App[str]):
         state.config, state.words = opened.config, opened.words
         state.follower, self.client, state.parameters = opening.connect(opened)
         state.viewer = self.client.sender
+        if self.presence is not None:
+            self.presence.end()
+            self.presence = None
         state.samples, state.samples_fault = None, ""
         state.inspections.clear()
         self._paces.clear()
