@@ -128,7 +128,7 @@ def steps_per_second(home: Path, seconds: float, warm_up: float) -> float:
 def steps_done(home: Path) -> int:
     """Of the home's newest run."""
     with find_run(Home(home), "last").store() as store:
-        return _steps(store)
+        return store.steps
 
 
 def _until_trained(home: Path) -> RunStore:
@@ -147,18 +147,13 @@ def _until_trained(home: Path) -> RunStore:
 
 def _next_flush(store: RunStore) -> tuple[int, float]:
     """The steps done and the time, at the moment at which the store has got more of them."""
-    before = _steps(store)
+    before = store.steps
     give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
         seen = store.changes()
-        steps = _steps(store)
+        steps = store.steps
         if steps > before:
             return steps, time.monotonic()
         while store.changes() == seen and time.monotonic() < give_up:
             time.sleep(_POLL_S)
     raise TerminalError(f"waited {PATIENCE_S:g} s for steps after {before:,}: the training has ended or hangs")
-
-
-def _steps(store: RunStore) -> int:
-    chunk = store.last_chunk()
-    return 0 if chunk is None else chunk.first_step + len(chunk.losses) - 1

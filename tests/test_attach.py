@@ -69,8 +69,7 @@ def detached(words_file: Path, home: Path, steps: str = LONG) -> Run:
 
 def steps_of(run: Run) -> int:
     with run.store() as store:
-        last = store.last_chunk()
-    return 0 if last is None else last.first_step + len(last.losses) - 1
+        return store.steps
 
 
 def events_of(run: Run) -> list[tuple[str, bool]]:

@@ -49,8 +49,7 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[str] | None = 
 
 def steps_of(run: Run) -> int:
     with run.store() as store:
-        last = store.last_chunk()
-    return 0 if last is None else last.first_step + len(last.losses) - 1
+        return store.steps
 
 
 def the_run() -> Run | None:

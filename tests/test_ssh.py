@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,10 @@ from tui_mm.runs.run import Run, find_run
 pytestmark = [pytest.mark.ssh, pytest.mark.skipif(bool(missing()), reason=missing())]
 
 STEPS = 12_000
+SLEEPERS_STEPS = 60_000  # more than the quickest machine does while the line sleeps
 SETTINGS = (
     "--block-size", "3", "--hidden", "64", "--embedding", "4", "--batch-size", "64", "--eval-every", "1000",
-    "--lr", "0.002", "--threads", "1", "--device", "cpu", "--steps", str(STEPS),
+    "--lr", "0.002", "--threads", "1", "--device", "cpu", "--steps",
 )  # fmt: skip
 SLEPT_S = 5.0
 
@@ -65,15 +67,20 @@ def nothing_is_left(home: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def uncut(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same run, trained by a command that nothing disturbs."""
-    home = tmp_path_factory.mktemp("uncut")
-    words = Path(__file__).with_name("words.txt")
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "tui_mm", "train", "--data", words, *SETTINGS, "--json"],
-        env=environment(home), check=True, capture_output=True, cwd=home,
-    )  # fmt: skip
-    return find_run(Home(home), json.loads(done.stdout)["run"])
+def uncut(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Run]:
+    """The same run of so many steps, trained by a command that nothing disturbs."""
+
+    @cache
+    def train(steps: int) -> Run:
+        home = tmp_path_factory.mktemp("uncut")
+        words = Path(__file__).with_name("words.txt")
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "tui_mm", "train", "--data", words, *SETTINGS, str(steps), "--json"],
+            env=environment(home), check=True, capture_output=True, cwd=home,
+        )  # fmt: skip
+        return find_run(Home(home), json.loads(done.stdout)["run"])
+
+    return train
 
 
 def in_training(person: Person) -> Run:
@@ -85,8 +92,7 @@ def in_training(person: Person) -> Run:
 
 def steps_of(run: Run) -> int:
     with run.store() as store:
-        last = store.last_chunk()
-    return 0 if last is None else last.first_step + len(last.losses) - 1
+        return store.steps
 
 
 def lost_steps(run: Run, whole: Run) -> int:
@@ -99,7 +105,7 @@ def lost_steps(run: Run, whole: Run) -> int:
     arrays, others = (load_checkpoint(each.checkpoint("last")).arrays for each in (run, whole))
     assert arrays.keys() == others.keys()
     assert all(np.array_equal(arrays[name], others[name]) for name in arrays)
-    assert len(losses) == len(expected) == STEPS
+    assert len(losses) == len(expected) == whole.config().steps
     return int((losses != expected).sum())
 
 
@@ -121,12 +127,12 @@ def test_a_training_goes_on_without_its_line_and_is_seen_again_over_another(
     connect: Callable[..., Person],
     server: Server,
     words_file: Path,
-    uncut: Run,
+    uncut: Callable[[int], Run],
     cut: Callable[[Person, Server, Line], None],
     promised: Promise,
 ) -> None:
     with Line(server.port) as line:
-        first = connect(words_file, *SETTINGS, port=line.port)
+        first = connect(words_file, *SETTINGS, STEPS, port=line.port)
         run = in_training(first)
         await_(lambda: steps_of(run) > 200)
         at, began = steps_of(run), time.monotonic()
@@ -144,17 +150,18 @@ def test_a_training_goes_on_without_its_line_and_is_seen_again_over_another(
     promised(
         f"SSH: {cut.__name__.replace('_', ' ')}, and the run is that of an uncut one",
         tried=STEPS,
-        lost=lost_steps(run, uncut),
+        lost=lost_steps(run, uncut(STEPS)),
         figure=f"cut after step {at:,}; its dashboard ended within {noticed:.1f} s",
     )
 
 
+@pytest.mark.timeout(600)
 def test_a_line_that_sleeps_shows_the_newest_when_it_wakes_up(
-    connect: Callable[..., Person], server: Server, words_file: Path, uncut: Run, promised: Promise
+    connect: Callable[..., Person], server: Server, words_file: Path, uncut: Callable[[int], Run], promised: Promise
 ) -> None:
     """As under a closed laptop: no end learns of it. Meanwhile the run is watched over another line."""
     with Line(server.port) as line:
-        sleeper = connect(words_file, *SETTINGS, port=line.port, columns=200, rows=60)
+        sleeper = connect(words_file, *SETTINGS, SLEEPERS_STEPS, port=line.port, columns=200, rows=60)
         run = in_training(sleeper)
         line.stop()
         slept = time.monotonic()
@@ -162,7 +169,7 @@ def test_a_line_that_sleeps_shows_the_newest_when_it_wakes_up(
         second.sees(r"● running \d")
         await_(lambda: time.monotonic() - slept > SLEPT_S)
         newest, before, began = steps_of(run), line.down, time.monotonic()
-        assert newest < STEPS, "it has ended: the test says nothing"
+        assert newest < SLEEPERS_STEPS, "it has ended: the test says nothing"
         line.go_on()
 
         def is_shown() -> bool:
@@ -172,8 +179,8 @@ def test_a_line_that_sleeps_shows_the_newest_when_it_wakes_up(
         sleeper.until(is_shown, f"step {newest:,}")
         took, received = time.monotonic() - began, line.down - before
         for person in (sleeper, second):
-            person.sees(f"✓ done {STEPS:,}")
-    lost = lost_steps(run, uncut)
+            person.sees(f"✓ done {SLEEPERS_STEPS:,}")
+    lost = lost_steps(run, uncut(SLEEPERS_STEPS))
     promised(
         "SSH: a line that slept shows the newest state, not a backlog",
         tried=1,

@@ -55,3 +55,9 @@ def perplexity(loss: float | None, level: Level) -> str:
     if level == CHARACTER or loss is None or not loss < 500:
         return ""
     return f" (perplexity {math.exp(loss):,.1f})"
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds: 1:02:03."""
+    whole = max(0, round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -118,8 +118,7 @@ async def _until_ended(run: Run) -> str:
 
 def _step(run: Run) -> int:
     with run.store() as store:
-        last = store.last_chunk()
-    return 0 if last is None else last.first_step + len(last.losses) - 1
+        return store.steps
 
 
 def _tell(run: Run, line: str, *, as_json: bool) -> int:

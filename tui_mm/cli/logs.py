@@ -23,11 +23,11 @@ from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.run import Run, find_run
 from tui_mm.runs.store import EventRow, RunStore
 from tui_mm.text import printable
+from tui_mm.worker.client import LOG
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.1
 _LONGEST = 1 << 14  # bytes; a line beyond comes in parts
-_WORKER = "worker.log"
 
 
 @click.command(
@@ -61,14 +61,14 @@ def logs_command(reference: str, follow: bool, most: int | None, as_json: bool, 
     printer = _Printer(as_json=as_json)
     try:
         with damage_named(run), run.store() as store:
-            log = _WorkerLog(run.folder / _WORKER)
+            log = _WorkerLog(run.folder / LOG)
             events = store.events()
             printer.events(_last(events, most))
             printer.lines(_last(log.lines(rest=not follow), most))
             if follow:
                 _follow(run, store, log, printer, len(events))
             else:
-                _tell(run, _status(run, store))
+                _tell(run, run.status_in(store))
             if not printer.has_said:
                 say(f"run {run.id}: nothing has happened to it yet", err=True)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def _follow(run: Run, store: RunStore, log: _WorkerLog, printer: _Printer, shown
             now = store.changes()
             # looked at before what there is to show, so that nothing that came before the end is left out
             if now != changes or run.judge(said) != said:  # a lock can come free without a word in the store: a crash
-                said = _status(run, store)
+                said = run.status_in(store)
             ended = said not in AT_WORK and not (said == "created" and run.is_live())
             if now != changes or ended:
                 new = store.events(after=shown)
@@ -111,12 +111,6 @@ def _tell(run: Run, status: str) -> None:
     elif status == "crashed":
         line = f"run {run.id} has crashed: whoever trained it is gone; go on with: makemore-tui resume {run.id}"
         say(f"makemore-tui: {line}", err=True)
-
-
-def _status(run: Run, store: RunStore) -> str:
-    """As ``Run.status`` has it, from an open store: a run may end between the two looks."""
-    found = run.judge(str(store.get("status", "created")))
-    return run.judge(str(store.get("status", "created"))) if found == "crashed" else found
 
 
 def _require(run: Run) -> None:
@@ -173,7 +167,7 @@ class _Printer:
             if self._as_json:
                 self._say(json.dumps({"kind": "worker_log", "line": line}))
             else:
-                self._say(f"{_WORKER:<19}  {printable(line)}")
+                self._say(f"{LOG:<19}  {printable(line)}")
 
     def _say(self, text: str) -> None:
         self.has_said = True

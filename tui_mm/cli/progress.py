@@ -10,7 +10,7 @@ from typing import IO, Protocol
 import numpy as np
 
 from tui_mm.cli.output import say
-from tui_mm.text import nats, printable
+from tui_mm.text import clock, nats, printable
 from tui_mm.training.events import Evaluating, Evaluation, Event, StepBlock, Warned
 
 _LINE_SECONDS = 2.0
@@ -74,7 +74,7 @@ class Meter:
         parts = [f"loss {nats(self.loss)}"] if math.isfinite(self.loss) else []
         parts += [f"dev {nats(self.dev)}"] if self.dev is not None else []
         parts += [f"{self.rate:,.0f} steps/s"] if math.isfinite(self.rate) and not brief else []
-        parts += [f"{_clock(self.seconds_left)} left"] if math.isfinite(self.seconds_left) else []
+        parts += [f"{clock(self.seconds_left)} left"] if math.isfinite(self.seconds_left) else []
         return "  ".join([*parts, *([self.note] if self.note and not brief else [])])
 
 
@@ -184,8 +184,3 @@ def make_display(total: int, step: int, *, as_json: bool) -> Display:
 
 def _blend(old: float, new: float, weight: float) -> float:
     return new if math.isnan(old) else old + weight * (new - old)
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

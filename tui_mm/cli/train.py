@@ -125,9 +125,10 @@ def resume_command(reference: str, device: str | None, detach: bool, home: Home,
 
 
 def _train(run: Run, trainer: Trainer, splits: Splits, *, as_json: bool) -> int:
-    from tui_mm.worker.server import Foreground, Server
+    from tui_mm.worker.server import Server
     from tui_mm.worker.session import training_session
     from tui_mm.worker.trouble import WaitEndedError
+    from tui_mm.worker.viewers import Foreground
 
     _introduce(run, trainer, splits, err=as_json)
     display = make_display(trainer.total_steps, trainer.step, as_json=as_json)

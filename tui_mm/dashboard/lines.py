@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 
 from tui_mm.dashboard.state import ViewState
 from tui_mm.kinds import size_text
-from tui_mm.text import nats, printable
+from tui_mm.text import clock, nats, printable
 
 _ENDED_BADLY = {"crashed": "!", "failed": "!", "diverged": "!"}
 _MARKS = {"running": "●", "paused": "▮▮", "waiting": "▮▮", "done": "✓", **_ENDED_BADLY}
@@ -64,7 +64,7 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     if rate and state.total_steps > 1:
         parts.append(f"{f'{rate:,.0f}':>5} steps/s")
     if state.status == "running" and follower.seconds:
-        parts.append(f"{_clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
+        parts.append(f"{clock(follower.seconds / follower.steps * (state.total_steps - follower.steps))} left")
     if follower.lr:
         parts.append(f"lr {f'{follower.lr:.3g}':<8}")
     if not state.config.counts:
@@ -86,8 +86,3 @@ def foot_line(state: ViewState, width: int, *, ascii_only: bool = False) -> str:
     full, empty = ("#", "-") if ascii_only else ("━", "╌")
     filled = math.floor(min(1.0, done) * bar)
     return f"{full * filled}{empty * (bar - filled)} {text}".rstrip()
-
-
-def _clock(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

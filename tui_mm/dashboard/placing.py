@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
@@ -60,17 +61,22 @@ class PanelHost(DialogHost):
         """Put up what is still to come."""
         if self.samples is not None:
             return
-        from tui_mm.dashboard.panels.every import ALL_PANELS
         from tui_mm.dashboard.panels.samples import SamplesPanel
 
         body = self.main.query_one("#body")
         if not (body.is_attached and self.is_running):
             return
         there = [type(panel) for panel in body.children]
-        await body.mount(*(panel(self.state) for panel in ALL_PANELS if panel not in there))
+        await body.mount(*(panel(self.state) for panel in self.panel_types() if panel not in there))
         self.samples = body.query_one(SamplesPanel)
         self.arrange()
         self.furnished()
+
+    def panel_types(self) -> Sequence[type[Panel]]:
+        """The panels, in their order; loading them takes a moment."""
+        from tui_mm.dashboard.panels.every import ALL_PANELS
+
+        return ALL_PANELS
 
     def furnished(self) -> None:
         """All panels are up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -228,18 +228,10 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         """All panels at once: most of what they show is there."""
         await self.furnish_all()
 
-    async def furnish_all(self) -> None:
-        if self.samples is not None:
-            return
-        from tui_mm.dashboard.replay_panels import REPLAY_PANELS, ReplaySamplesPanel
+    def panel_types(self) -> Sequence[type[Panel]]:
+        from tui_mm.dashboard.replay_panels import REPLAY_PANELS
 
-        body = self.main.query_one("#body")
-        if not (body.is_attached and self.is_running):
-            return
-        await body.mount(*(panel(self.state) for panel in REPLAY_PANELS))
-        self.samples = body.query_one(ReplaySamplesPanel)
-        self.arrange()
-        self.furnished()
+        return REPLAY_PANELS
 
     # -- going on
 

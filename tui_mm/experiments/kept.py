@@ -25,7 +25,7 @@ from tui_mm.config import RunConfig
 from tui_mm.experiments.catalog import EXPERIMENTS
 from tui_mm.experiments.result import ExperimentResult, Line, Passage, check_result
 from tui_mm.runs.files import private_folder
-from tui_mm.runs.folder import hold, is_held, remove
+from tui_mm.runs.folder import hold, is_held, remove, send_signal
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.plain import check_plain
 
@@ -164,13 +164,7 @@ class KeptExperiment:
         record = self.read()
         if record.status != "running" or record.pid <= 0:
             return False
-        try:
-            os.kill(record.pid, signal.SIGINT)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            raise RunError(f"experiment {self.id}: is run by another user; it cannot be stopped from here") from None
-        return True
+        return send_signal(record.pid, signal.SIGINT, f"experiment {self.id}")
 
     def delete(self) -> None:
         """Raises RunError while it is run, and when its files cannot be removed."""

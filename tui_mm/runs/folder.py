@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,18 @@ def remove(folder: Path, called: str) -> None:
         raise RunError(
             f"{called}: {error.filename or folder} cannot be removed ({error.strerror}); see its permissions"
         ) from None
+
+
+def send_signal(pid: int, number: signal.Signals, called: str) -> bool:
+    """To the process that works on the folder ``called`` so; whether it is there. Raises RunError for one of another
+    user."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, OverflowError):  # the number stands in a file, which may say anything
+        return False
+    except PermissionError:
+        raise RunError(f"{called}: is worked on by another user; it cannot be stopped from here") from None
+    return True
 
 
 def _fault(called: str, folder: Path, error: OSError) -> RunError:

@@ -60,6 +60,7 @@ def _read(run: Run) -> RunRow:
         meta = store.meta()
         evaluations = store.evaluations()
         last = store.last_chunk()
+        status = run.status_in(store)
     config, data, model = meta["config"], meta["data"], meta["model"]
     started = str(meta["created"])
     datetime.fromisoformat(started)  # or it is damaged
@@ -67,11 +68,11 @@ def _read(run: Run) -> RunRow:
     return RunRow(
         id=run.id,
         name=None if meta.get("name") is None else str(meta["name"]),
-        status=run.judge(str(meta.get("status", "created"))),
+        status=status,
         data=str(data["name"]),
         model=str(model["kind"]),
         parameters=_whole(model.get("parameters")),
-        steps=0 if last is None else last.first_step + len(last.losses) - 1,
+        steps=0 if last is None else last.last_step,
         total_steps=1 if learns_by_counting(model["kind"]) else _whole(config.get("steps")),
         train=_finite(evaluations[-1].train) if evaluations else None,
         dev=_finite(evaluations[-1].dev) if evaluations else None,

@@ -239,7 +239,7 @@ class ReplayFollower(RunFollower):
                 raise RunError(f"run {self.run.id}: its losses end before step {step:,} now; it is damaged")
             for chunk in chunks:
                 parts.append(chunk.losses[max(0, first - done) : step - done])
-                done, lr = chunk.first_step + len(chunk.losses) - 1, chunk.lr
+                done, lr = chunk.last_step, chunk.lr
                 if done >= step:
                     break
         losses = np.concatenate(parts)

@@ -19,7 +19,7 @@ from data.splits import Splits
 from data.text import SENTENCES
 from tui_mm.config import ConfigError, RunConfig, validate
 from tui_mm.runs.files import private_file, private_folder
-from tui_mm.runs.folder import hold, is_held, remove
+from tui_mm.runs.folder import hold, is_held, remove, send_signal
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.notice import Notice, read_notice
 from tui_mm.runs.plain import check_words
@@ -86,9 +86,13 @@ class Run:
         """created, running, paused, waiting (for a disk to have space, say), done, stopped, diverged, failed, or
         crashed: at work, and nobody holds the lock."""
         with self.store() as store:
-            found = self.judge(str(store.get("status", "created")))
-            # it may have ended between the two looks
-            return self.judge(str(store.get("status", "created"))) if found == "crashed" else found
+            return self.status_in(store)
+
+    def status_in(self, store: RunStore) -> str:
+        """The same, from its open store."""
+        found = self.judge(str(store.get("status", "created")))
+        # it may have ended between the two looks
+        return self.judge(str(store.get("status", "created"))) if found == "crashed" else found
 
     def judge(self, kept: str) -> str:
         """The status that a kept one comes to: whoever is at work holds the lock, and says beside the store what it
@@ -119,13 +123,7 @@ class Run:
         notice = self.notice()
         if notice is None or notice.status != "waiting" or notice.pid <= 1 or not self.is_live():
             return False
-        try:
-            os.kill(notice.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            raise RunError(f"run {self.id}: is trained by another user; it cannot be stopped from here") from None
-        return True
+        return send_signal(notice.pid, signal.SIGTERM, f"run {self.id}")
 
     def is_live(self) -> bool:
         """Whether a process is training it."""

@@ -49,11 +49,11 @@ def _summarize(run: Run, store: RunStore) -> dict[str, Any]:
     samples = store.samples()
     final = evaluations[-1] if evaluations else None
     best = min((e for e in evaluations if e.is_best and e.dev is not None), key=lambda e: e.dev or 0.0, default=None)
-    steps = 0 if last is None else last.first_step + len(last.losses) - 1
+    steps = 0 if last is None else last.last_step
     return {
         "run": run.id,
         "name": meta.get("name"),
-        "status": run.judge(str(meta.get("status", "created"))),
+        "status": run.status_in(store),
         "finished": meta.get("finished"),
         "data": meta["data"],
         "model": meta["model"],

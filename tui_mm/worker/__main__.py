@@ -24,9 +24,10 @@ def main() -> int:
     from tui_mm.runs.run import Run
     from tui_mm.signals import stop_on_signals
     from tui_mm.worker.loading import resume_trainer
-    from tui_mm.worker.server import USER_ERRORS, Server, Viewers
+    from tui_mm.worker.server import USER_ERRORS, Server
     from tui_mm.worker.session import training_session
     from tui_mm.worker.trouble import WaitEndedError, write_line
+    from tui_mm.worker.viewers import Viewers
 
     gc.freeze()  # what was loaded stays: it is never looked through again, at the end neither
     gc.enable()

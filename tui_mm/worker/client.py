@@ -88,7 +88,7 @@ class WorkerClient:
         return not self.exit_code and not self.is_alive()
 
     def is_served(self) -> bool:
-        """Whether who holds the run looks into its inbox: 'makemore-tui train' does not."""
+        """Whether who holds the run looks into its inbox: an experiment does not."""
         return self.exit_code is None or self._store.get("server") is not None
 
     @property
@@ -179,7 +179,7 @@ class WorkerClient:
                     raise WorkerGoneError(f"run {self.run.id}: its worker has ended{': ' + lines if lines else ''}")
                 if not self.is_served():
                     raise CommandError(
-                        f"run {self.run.id} is trained in another terminal by a command that takes no orders; "
+                        f"run {self.run.id} is trained by an experiment, which takes no orders; "
                         "watch it here, or wait for its end"
                     )
             if now > give_up:

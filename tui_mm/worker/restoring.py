@@ -27,8 +27,7 @@ def last_good(run: Run, store: RunStore) -> Found | None:
 
     Raises DamagedError where none of those that are there can be used.
     """
-    chunk = store.last_chunk()
-    kept = 0 if chunk is None else chunk.first_step + len(chunk.losses) - 1
+    kept = store.steps
     faults: list[str] = []
     missing: list[str] = []
     for which in _ORDER:

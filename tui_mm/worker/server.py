@@ -7,15 +7,9 @@ paused, does not return. A worker that nobody watches trains on to the end, and 
 
 from __future__ import annotations
 
-import math
-import os
-import select
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +22,6 @@ from tui_mm.config import ConfigError
 from tui_mm.runs.differences import LEAST_COMPARED, MOST_COMPARED
 from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
-from tui_mm.runs.presence import is_watched
 from tui_mm.training.devices import DeviceError
 from tui_mm.training.events import Event, Finished
 from tui_mm.training.lr_range import SweepBlock, lecture_exponents, lr_range_test
@@ -41,50 +34,12 @@ from tui_mm.worker.comparison import Comparer, Live, Question
 from tui_mm.worker.loading import TrainedModel
 from tui_mm.worker.session import TrainingSession
 from tui_mm.worker.trouble import WaitEndedError, log_exception, write_line
+from tui_mm.worker.viewers import Foreground, Viewers
 
 MAX_SAMPLES = 1000
 _WAIT_SECONDS = 0.02  # between looks into the inbox while there is nothing to do
-_VIEWERS_SECONDS = 0.25  # between looks at whether others than the starter watch
 _TIDY_SECONDS = 60.0  # what was answered stands at least so long, however many commands follow
 USER_ERRORS = (ask.CommandError, ConfigError, CorpusError, DeviceError, SamplingError, VocabularyError, RunError)
-
-
-class Viewers:
-    """Whether anybody watches the run of a folder: whoever started this process, whose end of our standard input is
-    open, or another viewer."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._starter_has_gone = False
-        self._others = False
-        self._looked = -math.inf
-
-    @property
-    def gone(self) -> bool:
-        if not self._starter_has_gone:
-            return False
-        now = time.monotonic()
-        if now - self._looked >= _VIEWERS_SECONDS:
-            self._looked, self._others = now, is_watched(self._folder)
-        return not self._others
-
-    def wait(self, seconds: float) -> None:
-        """Wait, noticing that the starter goes."""
-        if self._starter_has_gone:
-            threading.Event().wait(seconds)
-            return
-        readable, _, _ = select.select([sys.stdin], [], [], seconds)
-        if readable and not os.read(sys.stdin.fileno(), 4096):
-            self._starter_has_gone = True
-
-
-class Foreground:
-    """Stands for the viewers of a training in the foreground: its own terminal, which ends it by signals."""
-
-    gone = False
-
-    def wait(self, seconds: float) -> None:
-        threading.Event().wait(seconds)
 
 
 @dataclass

@@ -323,8 +323,7 @@ def _take_over(run: Run, store: RunStore) -> None:
     """Write down what the process before could not: that it was stopped while it waited."""
     notice = run.notice()
     if notice is not None and notice.status == "stopped" and store.get("status") in AT_WORK:
-        last = store.last_chunk()
-        step = 0 if last is None else last.first_step + len(last.losses) - 1
+        step = store.steps
 
         def note() -> None:
             store.set(status="stopped")

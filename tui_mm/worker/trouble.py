@@ -18,6 +18,7 @@ from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
 from tui_mm.runs.notice import NoticeFile
 from tui_mm.runs.run import Run
+from tui_mm.text import clock
 
 T = TypeVar("T")
 
@@ -120,5 +121,4 @@ def _duration(seconds: float) -> str:
     """0.8 s, 59 s, 1:02:03."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return clock(seconds)
