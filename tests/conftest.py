@@ -61,8 +61,9 @@ def prompt_pilot() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home that no test shares; every program a test starts inherits it."""
+    """A home that no test shares, and a folder to stand in; every program a test starts inherits both."""
     folder = tmp_path / "home"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAKEMORE_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "100")
     return folder

@@ -61,6 +61,7 @@ _COMMANDS = {
         ("makemore-tui sample last --prefix em", "names from the newest run"),
         ("makemore-tui sweep", "find the learning rate"),
         ("makemore-tui runs", "everything trained so far"),
+        ("makemore-tui attach", "the training that goes on, from any terminal"),
         ("makemore-tui --headless --press 'l s e m' --screenshot a.svg", "the dashboard without a terminal"),
     ),
 )

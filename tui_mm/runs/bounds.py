@@ -30,6 +30,7 @@ MAX_READ_BYTES = 1 << 28
 """Of what one look into the store brings, each row counted as ``_ROW_BYTES`` beside its texts."""
 
 _ROW_BYTES = 200
+_TEXTS = (bytes, str)  # what SQLite gives that has a length
 _MAX_LINE = 4000  # characters of an event's message that are read
 _MAX_EXPONENT = 300.0  # of a learning rate's power of ten
 _MAX_SNAPSHOT_CHARACTERS = 1 << 21
@@ -68,8 +69,11 @@ def fetch(cursor: sqlite3.Cursor, path: Path) -> list[tuple[Any, ...]]:
     """All rows of a statement, while they are no more than ``MAX_READ_BYTES``. Raises StorageError, sqlite3.Error."""
     found: list[tuple[Any, ...]] = []
     size = 0
-    for row in cursor:
-        size += _ROW_BYTES + sum([len(value) for value in row if isinstance(value, str | bytes)])
+    for row in cursor:  # one by one: each may be as large as MAX_VALUE_BYTES
+        size += _ROW_BYTES
+        for value in row:
+            if value.__class__ in _TEXTS:
+                size += len(value)
         if size > MAX_READ_BYTES:
             cursor.close()
             raise StorageError(path, "damaged", f"holds more than the {MAX_READ_BYTES >> 20} MiB that are read at once")
