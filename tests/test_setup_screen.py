@@ -294,8 +294,8 @@ def test_a_word_list_is_chosen_for_the_data_field(words_file: Path, monkeypatch:
             await seat.pilot.press("shift+tab")
             assert isinstance(seat.app.focused, Input)
             await seat.pilot.press(*"words.txt", "enter")
-            await seat.until(lambda: seat.app.screen is seat.screen)
-            assert seat.row("data").text == str(words_file)
+            await seat.until(lambda: seat.row("data").text == str(words_file))
+            assert seat.app.screen is seat.screen
             assert "with the words of now" in seat.text_of("#outlook")
             await seat.pilot.press("ctrl+o", "escape", "f2")
             await seat.until(lambda: seat.result == make_config(flags={"data": str(words_file)}))
