@@ -5,43 +5,61 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from textual._context import active_app
 from textual.app import App
+from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.worker import Worker
 
-_ROUNDS = 12  # of all tasks, in which nothing is to be done: a message may be passed on by several
 _GIVE_UP_SECONDS = 3.0  # of this thread, whatever else the machine has to do: a screen may move for ever
 
 
 async def calm(app: App[Any]) -> None:
-    """Until no widget has a message to read and nothing is to be laid out or painted. What Textual puts off to the next
-    of its frames is done at once."""
-    quiet, give_up = 0, time.thread_time() + _GIVE_UP_SECONDS
-    while quiet < _ROUNDS and time.thread_time() < give_up:
+    """Until every task waits for something from outside and nothing is to be laid out or painted. What Textual puts off
+    to the next of its frames is done at once."""
+    ready, give_up = _ready(), time.thread_time() + _GIVE_UP_SECONDS
+    while time.thread_time() < give_up:
         await asyncio.sleep(0)
+        if ready:
+            continue
         screens = app.screen_stack if app.is_running else []
-        pumps = [app, *(node for screen in screens for node in screen.walk_children(with_self=True))]
-        is_due = False
         if screens and app._resize_event is not None:
-            is_due = True
             app._check_resize()
-        if screens and _is_due(app.screen):
-            is_due = True
+        elif screens and _is_due(app.screen):
             app.screen._on_timer_update()
-        quiet = 0 if is_due or any(pump.message_queue_size for pump in pumps) else quiet + 1
-    if quiet < _ROUNDS:
-        import os
-        open("/tmp/giveup.log","a").write(os.environ.get("PYTEST_CURRENT_TEST","?")+"\n")
+        else:
+            return
+
+
+def _ready() -> Collection[object]:
+    """What the loop is to call next; empty, as seen from a task that runs, when all the others wait."""
+    ready: Collection[object] = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    return ready
 
 
 def _is_due(screen: Screen[Any]) -> bool:
     due = screen._layout_required, screen._scroll_required, screen._repaint_required, screen._recompose_required
     return any(due) or bool(screen._dirty_widgets or screen._callbacks)
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Until nothing is under way: no message, no layout, no thread that reads a file."""
+    app = pilot.app
+    await pilot.pause()
+    while app.screen.size != app.size or _under_way(app):
+        if under_way := _under_way(app):
+            await app.workers.wait_for_complete(under_way)
+        await pilot.pause()
+
+
+def _under_way(app: App[Any]) -> list[Worker[Any]]:
+    """Without the one by which a folder's tree awaits what it is to read next."""
+    return [w for w in app.workers if not w.is_finished and w.name != "_loader"]
 
 
 @contextmanager

@@ -19,10 +19,9 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
-from textual.worker import Worker
 
 from data.corpus import parse_words
-from tests.calm import prompt
+from tests.calm import prompt, settle
 from tui_mm.config import RunConfig, make_config
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.opening import Opened
@@ -301,18 +300,7 @@ class Seat:
         self.pilot = pilot
 
     async def settle(self) -> None:
-        """Until nothing is under way: no message, no layout, no thread that reads a file."""
-        app = self.app
-        await self.pilot.pause()
-        while app.screen.size != app.size or self._under_way:
-            if under_way := self._under_way:
-                await app.workers.wait_for_complete(under_way)
-            await self.pilot.pause()
-
-    @property
-    def _under_way(self) -> list[Worker[Any]]:
-        """Without the one by which a folder's tree awaits what it is to read next."""
-        return [w for w in self.app.workers if not w.is_finished and w.name != "_loader"]
+        await settle(self.pilot)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

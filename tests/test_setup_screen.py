@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 
+from tests.calm import settle
 from tui_mm.config import FIELDS, PRESETS, make_config
 from tui_mm.dashboard.screens.fields import FieldRow
 from tui_mm.dashboard.screens.preview import preview
@@ -361,7 +362,9 @@ def test_the_choice_of_words_bears_every_size_and_key(tmp_path: Path) -> None:
     async def scene() -> None:
         async with seated(words_screen(tmp_path, ["/none"], ascii_only=True), SIZES[0]) as seat:
             keys = "down enter up tab down right left space enter backspace f2 tab home end pagedown pageup x y enter"
-            await seat.pilot.press(*keys.split())
+            for key in keys.split():
+                await seat.pilot.press(key)
+                await settle(seat.pilot)
             for other in SIZES:
                 await seat.pilot.resize_terminal(*other)
                 await seat.pilot.press("tab", "down")
