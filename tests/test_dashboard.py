@@ -243,7 +243,7 @@ def test_scripts_of_the_world_and_escape_sequences_in_the_words(tmp_path: Path) 
 
 def test_a_worker_that_dies_is_seen_and_t_goes_on(words_file: Path) -> None:
     async def scene() -> None:
-        async with seated(words_file, steps=8_000) as seat:
+        async with seated(words_file, steps=3_000) as seat:
             await seat.until(lambda: seat.app.client)
             await seat.pilot.press("t")
             await seat.until(lambda: seat.status == "running" and seat.app.state.follower.steps > 10)

@@ -33,6 +33,8 @@ from tui_mm.worker.protocol import (
 )
 
 MOMENTS: list[Moment] = ["no words", "untrained", "training", "paused", "done", "not finite"]
+OFTEN: list[Moment] = ["no words", "untrained", "training"]
+"""Where every run of the tests presses the app's keys; the other moments are of the long ones."""
 PLACES = [("no words", (50, 15)), ("training", (120, 36)), ("not finite", (50, 15))]
 """Where the panels' keys are pressed; all moments at both sizes would take a minute more and show nothing else."""
 NOTHING: list[Command] = []
@@ -96,7 +98,7 @@ async def back(seat: Seat) -> None:
 # -- nothing raises
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [pytest.param(m, marks=() if m in OFTEN else pytest.mark.faults) for m in MOMENTS])
 def test_every_key_of_the_app_is_borne_and_sends_what_it_should(moment: Moment, tmp_path: Path) -> None:
     async def scene() -> None:
         async with held(moment, (50, 15), home=Home(tmp_path / "kept")) as seat:

@@ -199,23 +199,26 @@ def test_what_a_choice_leaves_out_is_said() -> None:
     play(scene())
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if FIELDS[name].choices])
-def test_a_choice_turns_through_all_and_back(name: str) -> None:
+def test_a_choice_turns_through_all_and_back() -> None:
+    choices = {name: field.choices for name, field in FIELDS.items() if field.choices}
+    assert len(choices) >= 10
+
     async def scene() -> None:
         async with seated(setup_screen()) as seat:
-            row = seat.row(name)
-            row.focus()
-            before, seen = row.text, set()
-            for _ in FIELDS[name].choices:
-                await seat.pilot.press("space")
-                seen.add(row.text)
-            assert (seen, row.text) == (set(FIELDS[name].choices), before)
-            await seat.pilot.press("left", "enter")
-            assert row.text == before
-            await seat.pilot.click(row, offset=(18, 0))
-            assert (
-                row.text == FIELDS[name].choices[(FIELDS[name].choices.index(before) + 1) % len(FIELDS[name].choices)]
-            )
+            for name, of in choices.items():
+                row = seat.row(name)
+                row.focus()
+                await seat.pilot.pause()
+                before, seen = row.text, set()
+                for _ in of:
+                    await seat.pilot.press("space")
+                    seen.add(row.text)
+                assert (seen, row.text) == (set(of), before)
+                await seat.pilot.press("left", "enter")
+                assert row.text == before
+                await seat.pilot.click(row, offset=(18, 0))
+                assert row.text == of[(of.index(before) + 1) % len(of)]
+                await seat.pilot.press("left")
 
     play(scene())
 
