@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from data.corpus import Corpus
 from tests.conftest import Outcome, Promise
+from tests.hostile import one_line
 from tests.test_session import assert_same, config, new_run, stored
 from tests.test_vanished_homes import other_run
 from tui_mm.runs.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -55,6 +56,22 @@ def is_one_line(said: Outcome) -> bool:
 
 
 # --- the store
+
+
+def test_what_sqlite_quotes_of_a_store_stays_in_the_line(pair: tuple[Run, Run]) -> None:
+    """It quotes a definition that it does not understand from there to its end, over all its lines."""
+    path = pair[0].folder / "run.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, '   lr', '\"  lr') || ? WHERE name = 'losses'", ("x" * 999,)
+        )
+    db.close()
+    with pytest.raises(RunError, match="malformed database schema") as refused:
+        RunStore(path)
+    line = one_line(refused.value)
+    assert line.endswith("; train anew; 'makemore-tui runs delete' takes the run away")
+    assert len(line) < 600
 
 
 def damage_header(path: Path) -> None:

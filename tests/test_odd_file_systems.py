@@ -24,7 +24,7 @@ from tests.test_session import assert_same, config, new_run, stored
 from tests.test_storage_faults import end
 from tui_mm.config import make_config
 from tui_mm.experiments.kept import create_experiment
-from tui_mm.runs import store as store_module
+from tui_mm.runs import database
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run
 from tui_mm.runs.store import RunStore
@@ -91,7 +91,7 @@ def test_readers_that_hold_up_the_writer_are_waited_for(
     session.train()
     run, opened = new_run(corpus, config(steps=1400))
     without_log(run)
-    monkeypatch.setattr(store_module, "_BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.02)
     lines: list[str] = []
     with training_session(run, opened.trainer, opened.splits) as session:
         assert not session.store.has_log

@@ -27,7 +27,9 @@ BETWEEN_S = 0.02  # two readings of a slow terminal
 SLOW = 5_000.0  # bytes a second
 MOST_AGE_S = 15.0  # a paint takes some six seconds, and a backlog would grow by half a second with every second
 
-short_and_long = pytest.mark.parametrize("seconds", [3.0, pytest.param(60.0, marks=pytest.mark.faults)])
+short_and_long = pytest.mark.parametrize(
+    "seconds", [3.0, pytest.param(60.0, marks=[pytest.mark.faults, pytest.mark.timeout(400)])]
+)
 
 
 class SlowTerminal(Person):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from tui_mm.runs.faults import of_system
+from tui_mm.runs.faults import in_a_line, of_system
 from tui_mm.runs.files import private_file
 from tui_mm.runs.home import RunError
 from tui_mm.runs.plain import check_plain
@@ -94,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint; the run has not reached its first one") from None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"{path}: is damaged or no checkpoint ({error})") from None
+        raise DamagedError(f"{path}: is damaged or no checkpoint ({in_a_line(error)})") from None
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
         raise RunError(f"{path}: is a checkpoint of another version; this program reads version {FORMAT}")
     return Checkpoint(arrays, values)

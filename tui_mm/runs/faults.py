@@ -32,6 +32,7 @@ _ADVICE: dict[Kind, str] = {
     "damaged": "train anew; 'makemore-tui runs delete' takes the run away",
     "failing": "see to the disk",
 }
+_MOST_SAID = 200  # characters of what SQLite or a reader of files says
 _PROBE_BYTES = 1 << 14
 _NEAR_BYTES = 1 << 20  # a file that is so near to the limit on its size may be what reached it
 _SHARED_MEMORY = 5386  # SQLITE_IOERR_SHMMAP: a file system on which processes share no memory
@@ -73,23 +74,30 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What a statement raises; the latter where the message itself quotes a store that is damaged."""
 
 
+def in_a_line(error: Exception) -> str:
+    """What an error says, in one line and not too long: SQLite quotes what it does not understand, line by line."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= _MOST_SAID else f"{line[: _MOST_SAID - 3]}..."
+
+
 def of_sqlite(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> RunError:
     """The fault that an error of SQLite comes to. Its own code says only that reading or writing failed where a quota
     or a limit is reached or the folder is gone; a file that is written beside then tells which."""
+    said = in_a_line(error)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     kind = code & 0xFF
     if kind == sqlite3.SQLITE_FULL:
-        return StorageError(path, "full", FULL[errno.ENOSPC], str(error))
+        return StorageError(path, "full", FULL[errno.ENOSPC], said)
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
-        return StorageError(path, "locked", f"another process holds {path.name}", str(error))
+        return StorageError(path, "locked", f"another process holds {path.name}", said)
     if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
-        return StorageError(path, "damaged", "is damaged", str(error))
+        return StorageError(path, "damaged", "is damaged", said)
     if kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return _beside(path, kind, str(error))
+        return _beside(path, kind, said)
     if isinstance(error, sqlite3.IntegrityError):
-        return StoreError(f"{path}: {error}")
+        return StoreError(f"{path}: {said}")
     # a table or a column that is not there, a text that is no text
-    return StorageError(path, "damaged", "is damaged", str(error))
+    return StorageError(path, "damaged", "is damaged", said)
 
 
 def shares_no_memory(error: Exception) -> bool:
