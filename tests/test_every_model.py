@@ -23,6 +23,7 @@ from tui_mm.presets import PRESETS
 from tui_mm.sizes import check_size, parameter_count
 from tui_mm.training import trainer as trainer_module
 from tui_mm.training.diagnostics import diagnose
+from tui_mm.training.engines.autograd import seed_dropout
 from tui_mm.training.events import Evaluation, Event, Finished, StepBlock
 from tui_mm.training.lr_range import lr_range_test
 from tui_mm.training.setup import build_model, build_trainer
@@ -249,7 +250,7 @@ def test_dropout_leaves_out_other_values_at_every_step_and_none_in_evaluation(sp
     contexts, targets = trainer.rows["train"].take(torch.arange(20))
     seen = []
     for step in (0, 0, 1):
-        trainer_module.seed_dropout(trainer.config, step)
+        seed_dropout(trainer.config, step)
         seen.append(float(trainer.model.objective(contexts, targets).detach()))
     assert seen[0] == seen[1] != seen[2]
     run(trainer)

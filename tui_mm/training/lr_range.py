@@ -14,9 +14,9 @@ from torch import Generator
 
 from models.base import CountingModel, LanguageModel
 from tui_mm.config import ConfigError, RunConfig
+from tui_mm.training.engines.choice import make_engine
 from tui_mm.training.optimizers import make_optimizer
 from tui_mm.training.rows import Rows
-from tui_mm.training.trainer import seed_dropout
 
 _BLOCK_SECONDS = 0.03
 
@@ -60,19 +60,16 @@ def lr_range_test(
 def _blocks(
     trial: LanguageModel, rows: Rows, config: RunConfig, exponents: NDArray[np.float64], draws: Generator
 ) -> Iterator[SweepBlock]:
-    optimizer = make_optimizer(config, dict(trial.named_parameters()))
+    engine = make_engine(trial, make_optimizer(config, dict(trial.named_parameters())), config)
     block: list[float] = []
     first, started = 0, time.perf_counter()
     for k, exponent in enumerate(exponents):
         if config.batch_size:
-            index = torch.randint(0, len(rows), (config.batch_size,), generator=draws).to(rows.device)
+            index = torch.randint(0, len(rows), (1, config.batch_size), generator=draws).to(rows.device)
         else:
-            index = torch.arange(len(rows), device=rows.device)
-        seed_dropout(config, k)
-        loss = trial.objective(*rows.take(index))
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step(float(10.0**exponent))
-        block.append(float(loss.detach()))
+            index = torch.arange(len(rows), device=rows.device).unsqueeze(0)
+        loss = engine.run(*rows.take(index), [float(10.0**exponent)], k)
+        block.append(float(loss))
         last = k == len(exponents) - 1 or not np.isfinite(block[-1])
         if last or time.perf_counter() - started > _BLOCK_SECONDS:
             yield SweepBlock(exponents[first : k + 1], np.array(block))

@@ -40,6 +40,11 @@ class SGD:
         self._decayed = [i for i, p in enumerate(self._parameters) if is_decayed(p)]
         self._velocity: list[Tensor] = []
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether an update is the gradient alone, and there is no state."""
+        return not (self._momentum or self._weight_decay)
+
     @torch.no_grad()
     def step(self, lr: float) -> None:
         gradients = [p.grad for p in self._parameters if p.grad is not None]

@@ -19,14 +19,15 @@ from torch import Generator, Tensor
 
 from models.base import CountingModel, LanguageModel
 from tui_mm.config import RunConfig
+from tui_mm.training.engines.base import StepEngine
+from tui_mm.training.engines.choice import make_engine
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, TrainerState, Warned
 from tui_mm.training.optimizers import Optimizer, make_optimizer
-from tui_mm.training.rows import Rows, partial_losses, without_padding
+from tui_mm.training.rows import Rows, partial_losses
 from tui_mm.training.schedules import lr_factor
 
 _BLOCK_SECONDS = 0.03  # a block's length: long against Python's part in it, short for a person's key
 _MAX_BLOCK = 4096  # steps
-_DROPOUT_SEED = 1 << 40  # far from the seeds of weights and samples
 _MOST_EVALUATED = 1 << 38  # multiply-adds of the train split, some twenty seconds; but as many examples as dev has
 _DIVERGING = 1.5  # a block's mean loss beyond so many times the start's is worth a word
 
@@ -69,7 +70,11 @@ class Trainer:
         self._warned: set[str] = set()
         self._finite = True
         self._block = 1
-        self._optimizer = None if self._counting else make_optimizer(config, dict(model.named_parameters()))
+        self._optimizer: Optimizer | None = None
+        self._engine: StepEngine | None = None
+        if not self._counting:
+            self._optimizer = make_optimizer(config, dict(model.named_parameters()))
+            self._engine = make_engine(model, self._optimizer, config)
 
     def _train_rows_evaluated(self) -> Rows:
         """Of a text of millions of words, whose softmax is over thousands, a part of the train split stands for all."""
@@ -148,39 +153,28 @@ class Trainer:
         return count
 
     def _train(self, count: int) -> StepBlock:
-        assert self._optimizer is not None
+        assert self._engine is not None
         started = time.perf_counter()
-        losses = torch.empty(count, device=self.device)
-        batches = self._batches(count)
-        lr = 0.0
-        trimmed = self.model.layout == "sequence" and self.device.type == "cpu"  # a GPU would be waited for
-        for k, (contexts, targets) in enumerate(batches):
-            if trimmed:
-                contexts, targets = without_padding(contexts, targets)
-            seed_dropout(self.config, self.step)
-            loss = self.model.objective(contexts, targets)
-            loss.backward()  # type: ignore[no-untyped-call]
-            lr = self.current_lr()
-            self._optimizer.step(lr)
-            losses[k] = loss.detach()
-            self.step += 1
+        lrs = [self.lr * lr_factor(self.config, self.step + k) for k in range(count)]
+        losses = self._engine.run(*self._batches(count), lrs, self.step)
+        self.step += count
         values = losses.cpu().numpy()
         if self.step == count:
             self._first_loss = float(values[0])
         elapsed = time.perf_counter() - started
         self._block = max(1, min(_MAX_BLOCK, round(_BLOCK_SECONDS * count / elapsed), 4 * count))
-        return self._done(values, lr, elapsed)
+        return self._done(values, lrs[-1], elapsed)
 
-    def _batches(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, count: int) -> tuple[Tensor, Tensor]:
+        """Contexts and targets of so many steps, drawn: (steps, rows, ...)."""
         rows = self.rows["train"]
         size = self.config.batch_size
         if size == 0:
-            whole = rows.take(torch.arange(len(rows), device=self.device))
-            return iter([whole] * count)
+            contexts, targets = rows.take(torch.arange(len(rows), device=self.device))
+            return contexts.expand(count, *contexts.shape), targets.expand(count, *targets.shape)
         # One draw for the whole block gives the numbers that one draw a step would (a test holds this).
         index = torch.randint(0, len(rows), (count, size), generator=self.generator)
-        contexts, targets = rows.take(index.to(self.device))
-        return zip(contexts.unbind(), targets.unbind(), strict=True)
+        return rows.take(index.to(self.device))
 
     def _count(self) -> StepBlock:
         assert isinstance(self.model, CountingModel)
@@ -291,13 +285,6 @@ class Trainer:
         self._first_loss = -math.inf if first is None else first
         self._warned = set(v["warned"])
         self._finite = True
-
-
-def seed_dropout(config: RunConfig, step: int) -> None:
-    """What a step leaves out depends on the seed and the step alone, so that a resumed run leaves out the same. Torch's
-    dropout draws from the process's own generator, which nothing else here draws from."""
-    if config.dropout:
-        torch.manual_seed((config.seed + _DROPOUT_SEED + step) % (1 << 63))
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

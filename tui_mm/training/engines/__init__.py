@@ -1,0 +1,1 @@
+"""Step engines: how a block of steps is computed."""
