@@ -224,7 +224,7 @@ def test_a_gpu_without_memory_fails_the_training_and_it_goes_on_from_the_checkpo
     (tmp_path / "sitecustomize.py").write_text(SCARCE)
 
     async def scenario() -> None:
-        plain, scarce = new_run(corpus, eval_every=25), new_run(corpus, eval_every=25)
+        plain, scarce = (new_run(corpus, eval_every=25, layers=2) for _ in range(2))  # it is autograd that fails
         train_here(plain)
         monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
         follower = RunFollower(scarce)
@@ -250,7 +250,7 @@ def test_a_worker_without_memory_says_so_on_the_screen_and_goes_on_when_there_is
     sit: Callable[..., Person], words_file: Path, cli: Callable[..., Any], promised: Callable[..., None]
 ) -> None:
     """For real: the address space of the worker is limited in the midst of a training with batches of 50 MB."""
-    flags = ("--batch-size", "100000", "--hidden", "128", "--steps", "5", "--eval-every", "1")
+    flags = ("--batch-size", "100000", "--hidden", "128", "--layers", "2", "--steps", "5", "--eval-every", "1")
     undisturbed = cli("train", "--data", words_file, *SMALL, *flags, "--json")
     reference = find_run(Home.find(), json.loads(undisturbed.out)["run"])
     person = sit(*flags)
