@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from data.catalog import CATALOG
 from data.corpus import Corpus, parse_words, read_words
 from tests.calm import prompt
+from tests.still import still_clock
 from tui_mm.cli.app import run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -68,6 +69,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MAKEMORE_HOME", str(folder))
     monkeypatch.setenv("COLUMNS", "100")
     return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that a test stands in, which nothing else is in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def noon() -> Iterator[None]:
+    """The dashboard's clock stands still."""
+    with still_clock():
+        yield
 
 
 Promise = Callable[..., None]

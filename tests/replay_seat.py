@@ -9,6 +9,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from tests.calm import settle
 from tests.still import CONFIG
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.replay import ReplayApp
@@ -34,9 +35,7 @@ class Seat:
         self.pilot: Pilot[str]
 
     async def settle(self) -> None:
-        await self.pilot.pause()
-        while self.app.screen.size != self.app.size:
-            await self.pilot.pause()
+        await settle(self.pilot)
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from tests.still import (
     StillApp,
     StillClient,
     held,
-    still_clock,
     still_evaluation,
     still_losses,
     still_words,
@@ -41,10 +40,7 @@ OWN = "0a1b2c3d"  # of the run that the dashboard has open
 SEED = LECTURE_SEED + 10
 
 
-@pytest.fixture(autouse=True)
-def still() -> Iterator[None]:
-    with still_clock():
-        yield
+pytestmark = pytest.mark.usefixtures("noon")
 
 
 def keep(home: Home, ident: str, name: str | None, *, steps: int = 400, status: str = "done", **flags: Any) -> Run:

@@ -30,15 +30,7 @@ from tui_mm.training.schedules import lr_factor
 SVG = "{http://www.w3.org/2000/svg}"
 REPOSITORY = Path(__file__).parent.parent
 Cli = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that exports go to, which nothing else is in."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture

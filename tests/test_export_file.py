@@ -32,15 +32,7 @@ from tui_mm.runs.store import EvaluationRow, LossChunk, SampleRow
 PATIENCE_S = 60.0
 REPOSITORY = Path(__file__).parent.parent
 Cli = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that exports go to, which nothing else is in."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from textual.app import App
 from textual.binding import Binding
 from textual.widgets import Input, Static
 
-from tests.still import STATUS, Moment, Seat, StillApp, held, still_clock
+from tests.still import STATUS, Moment, Seat, StillApp, held
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.screens.help import HelpScreen, help_lines, help_sections
@@ -64,10 +64,7 @@ def ordered(app: StillApp) -> list[Command]:
     return [command for command in app.sent if not isinstance(command, ASKED_BY_PANELS)]
 
 
-@pytest.fixture(autouse=True)
-def still() -> Iterator[None]:
-    with still_clock():
-        yield
+pytestmark = pytest.mark.usefixtures("noon")
 
 
 def play(scene: Coroutine[Any, Any, None]) -> None:

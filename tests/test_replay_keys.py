@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from textual.binding import Binding
 
 from tests.replay_seat import Seat, play, seated
 from tests.replayed import STEPS, made_run
-from tests.still import still_clock
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.replay import ReplayApp
 from tui_mm.dashboard.screens.help import HelpScreen
@@ -21,14 +20,8 @@ from tui_mm.dashboard.tabs import TABS
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run
 
-pytestmark = pytest.mark.usefixtures("prompt_pilot")
+pytestmark = pytest.mark.usefixtures("prompt_pilot", "noon")
 LEAST_USUAL = (100, 22)
-
-
-@pytest.fixture(autouse=True)
-def still() -> Iterator[None]:
-    with still_clock():
-        yield
 
 
 @pytest.fixture

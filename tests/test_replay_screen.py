@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from benchmarks.terminal import Terminal, TerminalError
 from data.levels import WORD
 from tests.replay_seat import USUAL, play, seated
 from tests.replayed import SECONDS, STEPS, made_run
-from tests.still import CONFIG, still_clock
+from tests.still import CONFIG
 from tui_mm.dashboard.replay import Scrubber
 from tui_mm.dashboard.replay_panels import REPLAY_PANELS
 from tui_mm.dashboard.screens.help import HelpScreen
@@ -22,15 +21,9 @@ from tui_mm.runs.home import Home
 from tui_mm.runs.run import Run
 from tui_mm.runs.store import LossChunk
 
-pytestmark = pytest.mark.usefixtures("prompt_pilot")
+pytestmark = pytest.mark.usefixtures("prompt_pilot", "noon")
 SMALL = (80, 24)
 SIZES = [(50, 15), SMALL, USUAL, (200, 60)]
-
-
-@pytest.fixture(autouse=True)
-def still() -> Iterator[None]:
-    with still_clock():
-        yield
 
 
 @pytest.fixture

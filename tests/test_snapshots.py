@@ -15,7 +15,7 @@ from rich.style import Style
 from syrupy.assertion import SnapshotAssertion
 from textual.color import Color
 
-from tests.still import CONFIG, NOWHERE, Moment, Seat, held, still_clock, still_evaluation, still_losses
+from tests.still import CONFIG, NOWHERE, Moment, Seat, held, still_evaluation, still_losses
 from tests.still import still_words as words_of
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.runs.home import Home
@@ -27,10 +27,7 @@ SMALL, USUAL = (80, 24), (120, 36)
 SIZES = [(50, 15), SMALL, USUAL, (200, 60)]
 
 
-@pytest.fixture(autouse=True)
-def still() -> Iterator[None]:
-    with still_clock():
-        yield
+pytestmark = pytest.mark.usefixtures("noon")
 
 
 def of(size: tuple[int, int]) -> str:

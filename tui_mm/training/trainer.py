@@ -133,7 +133,10 @@ class Trainer:
         self.lr = lr
 
     def current_lr(self) -> float:
-        return self.lr * lr_factor(self.config, self.step)
+        return self._lr_at(self.step)
+
+    def _lr_at(self, step: int) -> float:
+        return self.lr * lr_factor(self.config, step)
 
     def trial(self) -> tuple[LanguageModel, Optimizer]:
         """Copies of the model and its optimizer, as they are, to see what a step would do. Counting has none."""
@@ -155,7 +158,7 @@ class Trainer:
     def _train(self, count: int) -> StepBlock:
         assert self._engine is not None
         started = time.perf_counter()
-        lrs = [self.lr * lr_factor(self.config, self.step + k) for k in range(count)]
+        lrs = [self._lr_at(self.step + k) for k in range(count)]
         losses = self._engine.run(*self._batches(count), lrs, self.step)
         self.step += count
         values = losses.cpu().numpy()

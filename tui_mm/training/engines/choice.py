@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from models.base import LanguageModel
-from models.mlp import MLP
 from tui_mm.config import RunConfig
 from tui_mm.training.engines.autograd import AutogradEngine
 from tui_mm.training.engines.base import StepEngine
@@ -13,6 +12,6 @@ from tui_mm.training.optimizers import Optimizer
 
 def make_engine(model: LanguageModel, optimizer: Optimizer, config: RunConfig) -> StepEngine:
     """The fastest that needs nothing but torch."""
-    if isinstance(model, MLP) and is_derived(model):
+    if is_derived(model):
         return DerivedEngine(model, optimizer)
     return AutogradEngine(model, optimizer, config)

@@ -12,6 +12,7 @@ With p = softmax(logits) and n rows, d = (p - onehot(y)) is n times the gradient
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from models.mlp import MLP
 from tui_mm.training.optimizers import SGD, Optimizer
 
 
-def is_derived(model: LanguageModel) -> bool:
+def is_derived(model: LanguageModel) -> TypeGuard[MLP]:
     """Whether this engine knows the model: one tanh layer and nothing beside it."""
     if not isinstance(model, MLP):
         return False
