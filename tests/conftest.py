@@ -67,6 +67,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAKEMORE_HOME", str(folder))
+    monkeypatch.setenv("MAKEMORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MAKEMORE_COMPILE", "no")  # a long training of a test would compile beside the next one
     monkeypatch.setenv("COLUMNS", "100")
     return folder
 

@@ -132,7 +132,7 @@ def test_evaluation_interval_is_a_twentieth_of_the_steps_by_default() -> None:
 def test_all_fields_stand_in_groups_in_their_order() -> None:
     groups = fields_by_group()
     assert [name for names in groups.values() for name in names] == list(FIELDS)
-    assert groups["Machine"] == ["device", "threads"]
+    assert groups["Machine"] == ["device", "threads", "engine"]
 
 
 def test_choices_are_those_of_literal_fields() -> None:

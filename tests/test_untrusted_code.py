@@ -28,8 +28,13 @@ ATTRIBUTES = {
     ("os", "execvp"), ("os", "execve"), ("os", "spawnv"), ("os", "posix_spawn"), ("db", "enable_load_extension"),
     ("_db", "enable_load_extension"), ("tempfile", "mktemp"), ("pd", "read_pickle"),
 }  # fmt: skip
-STARTING = {"tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/cli/guard.py"}
+STARTING = {
+    "tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/cli/guard.py",
+    "tui_mm/compiler/compilation.py",
+}  # fmt: skip
 """Where programs are started: this very interpreter, with a list of arguments, and a shell with a script of ours."""
+LOADING = {"tui_mm/compiler/compilation.py"}
+"""Where a compiled program is loaded, which runs it: from its user's own cache, see tests/test_program_cache.py."""
 SEEKING = {"tui_mm/cli/help.py"}
 """Where a module is sought by its name: of our own commands."""
 
@@ -88,6 +93,20 @@ def test_programs_are_started_and_modules_sought_where_it_is_known() -> None:
                 if wanted in names or getattr(node, "module", None) == wanted:
                     places.add(name)
     assert named == {"subprocess": STARTING, "import_module": SEEKING}
+
+
+def test_compiled_programs_are_loaded_in_one_place() -> None:
+    loading = {
+        name
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr.startswith(("AOTI", "load_library", "load_package", "aoti_load"))
+        )
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("AOTI"))
+    }
+    assert loading == LOADING
 
 
 _AUDITED = """

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from msgspec import Meta, Struct, convert
 from msgspec.structs import asdict, fields, replace
 
+from tui_mm.engine_record import AUTO, MAX_CHARACTERS, PATTERN, EngineRecord, uncompiled
 from tui_mm.kinds import KINDS, ModelName
 from tui_mm.presets import PRESETS
 
@@ -121,6 +122,15 @@ class RunConfig(Struct, frozen=True, kw_only=True):
         str, _about("Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"\A(auto|cpu|mps|cuda(:\d{1,3})?)\Z")
     ] = "auto"
     threads: Annotated[int, _about("Machine", "CPU threads; 0 chooses by the size of the work", ge=0, le=1024)] = 0
+    engine: Annotated[
+        str,
+        _about(
+            "Machine",
+            "what takes the steps: eager, compiled (C++), or auto, which changes over",
+            pattern=PATTERN,
+            max_length=MAX_CHARACTERS,
+        ),
+    ] = AUTO
 
     @property
     def counts(self) -> bool:
@@ -190,7 +200,7 @@ _MODEL_FIELDS = tuple(n for n, f in FIELDS.items() if f.group == "Model" and n !
 def _not_used_by(model: str) -> tuple[str, ...]:
     kind = KINDS[model]
     others = tuple(name for name in _MODEL_FIELDS if name not in kind.fields)
-    return (*others, *_TRAINED, *_SCHEDULED, "device") if kind.counts else others
+    return (*others, *_TRAINED, *_SCHEDULED, "device", "engine") if kind.counts else others
 
 
 NOT_USED: dict[tuple[str, str], tuple[str, ...]] = {
@@ -212,7 +222,7 @@ def allowed(name: str) -> str:
     if field.choices:
         return "one of " + ", ".join(field.choices)
     if field.kind is str:
-        return {"device": "auto, cpu, mps, cuda or cuda:N"}.get(name, "a text that is not empty")
+        return _IN_WORDS.get(name, "a text that is not empty")
     limits = ((words, getattr(field.bounds, key)) for key, words in _BOUNDS.items())
     parts = [w.format(f"{v:,}" if isinstance(v, int) else f"{v:g}") for w, v in limits if v is not None]
     kind = "a whole number" if field.kind is int else "a number"
@@ -223,6 +233,10 @@ def allowed(name: str) -> str:
     return " ".join([kind, *parts])
 
 
+_IN_WORDS = {
+    "device": "auto, cpu, mps, cuda or cuda:N",
+    "engine": "auto, eager, compiled, or a run's record such as eager:6000,compiled",
+}
 _BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "below {}"}
 
 
@@ -315,12 +329,25 @@ def validate(values: Mapping[str, Any], sources: Mapping[str, str] | None = None
         raise ConfigError(
             f"heads: {config.heads} do not divide an embedding of {config.embedding}; give a divisor of it"
         )
+    _check_engine(config)
     if config.train_fraction + config.dev_fraction > 1 + 1e-9:
         raise ConfigError(
             f"train_fraction, dev_fraction: {config.train_fraction:g} and {config.dev_fraction:g} are more than "
             "the whole; give two shares that add up to at most 1"
         )
     return config
+
+
+def _check_engine(config: RunConfig) -> None:
+    if config.engine == AUTO or config.counts:
+        return
+    try:
+        record = EngineRecord.parse(config.engine)
+    except ValueError as error:
+        raise ConfigError(f"engine: {config.engine} is not allowed ({error}); give {allowed('engine')}") from None
+    reason = uncompiled(config.counts, config.dropout)
+    if reason and any(name == "compiled" for _, name in record.changes):
+        raise ConfigError(f"engine: {config.engine} is not allowed ({reason}); give eager or auto, or no dropout")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from msgspec import Meta, Struct, ValidationError, convert
 
 from tui_mm.config import RunConfig
+from tui_mm.engine_record import MAX_CHARACTERS, PATTERN, EngineRecord
 from tui_mm.runs.faults import StorageError
 
 MAX_VALUE_BYTES = 1 << 26
@@ -112,6 +113,7 @@ _META: dict[str, Any] = {
     "model": _Model,
     "device": Annotated[str, Meta(pattern=r"\A(cpu|mps|cuda(:\d{1,3})?)\Z")] | None,
     "threads": Annotated[int, Meta(ge=1, le=4096)] | None,
+    "engines": Annotated[str, Meta(pattern=PATTERN, max_length=MAX_CHARACTERS)] | None,
     "torch": Annotated[str, Meta(max_length=200)] | None,
     "generation": _Count,
     "test_evaluations": _Count,
@@ -133,6 +135,8 @@ def check_meta(values: dict[str, Any], path: Path) -> dict[str, Any]:
             convert(value, kind)
             if key == "created":
                 datetime.fromisoformat(value).astimezone()  # the first and last years have no time elsewhere
+            if key == "engines" and value is not None:
+                EngineRecord.parse(value)
             if key == "model" and value.get("parameters") is not None:
                 _check_parameters(value["parameters"])
         except (ValueError, OverflowError, RecursionError):  # msgspec's among them

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tui_mm.engine_record import EngineRecord
+
 
 @dataclass(frozen=True, eq=False)
 class StepBlock:
@@ -55,13 +57,38 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Compiling:
+    """The next step is one of the compiled engine, which is not there yet: to be asked again."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class EngineChanged:
+    """Another engine takes the steps from the next one on. To be kept before they are taken: whoever goes on from an
+    older state changes at the same step."""
+
+    step: int  # the last one of the engine before
+    record: EngineRecord
+    message: str
+
+
+@dataclass(frozen=True)
+class EngineKept:
+    """The compiled engine is not to be had, and the eager one goes on; told once."""
+
+    step: int
+    message: str
+
+
+@dataclass(frozen=True)
 class Finished:
     step: int
     reason: Literal["done", "early stopping", "diverged"]
     message: str = ""  # why it diverged
 
 
-Event = StepBlock | Evaluating | Evaluation | Warned | Finished
+Event = StepBlock | Evaluating | Evaluation | Warned | Compiling | EngineChanged | EngineKept | Finished
 
 
 @dataclass(frozen=True, eq=False)

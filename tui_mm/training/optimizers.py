@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tui_mm.config import RunConfig
 
-_ADAM_BETAS = (0.9, 0.99)  # makemore.py's; the second is lower than usual, for short runs
-_ADAM_EPS = 1e-8
+ADAM_BETAS = (0.9, 0.99)  # makemore.py's; the second is lower than usual, for short runs
+ADAM_EPS = 1e-8
 _ADAM_STATE = ("average", "square", "step")
 
 
@@ -24,6 +24,9 @@ class Optimizer(Protocol):
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what ``tensors`` gave."""
+
+    def slots(self) -> list[Tensor]:
+        """The state itself, parameter by parameter, for who takes the steps in its place and changes it there."""
 
 
 class SGD:
@@ -72,6 +75,11 @@ class SGD:
         like = zip(self._names, self._parameters, strict=True)
         self._velocity = [tensors[f"{n}.velocity"].to(p.device, copy=True) for n, p in like] if tensors else []
 
+    def slots(self) -> list[Tensor]:
+        if self._momentum and not self._velocity:
+            self._velocity = [torch.zeros_like(p, requires_grad=False) for p in self._parameters]
+        return self._velocity
+
 
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019), on weights and embeddings only.
@@ -106,10 +114,10 @@ class AdamW:
                 [],
                 steps,
                 lr=lr,
-                beta1=_ADAM_BETAS[0],
-                beta2=_ADAM_BETAS[1],
+                beta1=ADAM_BETAS[0],
+                beta2=ADAM_BETAS[1],
                 weight_decay=decay,
-                eps=_ADAM_EPS,
+                eps=ADAM_EPS,
                 amsgrad=False,
                 maximize=False,
             )
@@ -127,6 +135,9 @@ class AdamW:
         for name, (_, *state) in self._slots.items():
             for key, value in zip(_ADAM_STATE, state, strict=True):
                 value.copy_(tensors[f"{name}.{key}"])
+
+    def slots(self) -> list[Tensor]:
+        return [value for _, *state in self._slots.values() for value in state]
 
 
 def is_decayed(parameter: Tensor) -> bool:

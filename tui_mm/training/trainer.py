@@ -19,8 +19,8 @@ from torch import Generator, Tensor
 
 from models.base import CountingModel, LanguageModel
 from tui_mm.config import RunConfig
-from tui_mm.training.engines.base import StepEngine
-from tui_mm.training.engines.choice import make_engine
+from tui_mm.engine_record import EngineRecord
+from tui_mm.training.engines.changeover import Engines
 from tui_mm.training.events import Evaluating, Evaluation, Event, Finished, StepBlock, TrainerState, Warned
 from tui_mm.training.optimizers import Optimizer, make_optimizer
 from tui_mm.training.rows import Rows, partial_losses
@@ -29,6 +29,7 @@ from tui_mm.training.schedules import lr_factor
 _BLOCK_SECONDS = 0.03  # a block's length: long against Python's part in it, short for a person's key
 _MAX_BLOCK = 4096  # steps
 _MOST_EVALUATED = 1 << 38  # multiply-adds of the train split, some twenty seconds; but as many examples as dev has
+_MEASURED_SECONDS = 0.5  # of steps, before their rate says how long the rest will take
 _DIVERGING = 1.5  # a block's mean loss beyond so many times the start's is worth a word
 
 
@@ -71,10 +72,11 @@ class Trainer:
         self._finite = True
         self._block = 1
         self._optimizer: Optimizer | None = None
-        self._engine: StepEngine | None = None
+        self.engines: Engines | None = None
+        self._taken = 0, 0.0  # steps and their seconds, of this process
         if not self._counting:
             self._optimizer = make_optimizer(config, dict(model.named_parameters()))
-            self._engine = make_engine(model, self._optimizer, config)
+            self.engines = Engines(model, self._optimizer, config, trial=self.trial, example=self._example)
 
     def _train_rows_evaluated(self) -> Rows:
         """Of a text of millions of words, whose softmax is over thousands, a part of the train split stands for all."""
@@ -105,6 +107,10 @@ class Trainer:
             if self.config.patience and self._stale >= self.config.patience:
                 yield Finished(self.step, "early stopping")
                 return
+            if self.engines is not None:
+                yield from self.engines.prepare(self.step, self._seconds_left())
+                if self.engines.engine is None:
+                    continue
             block = self._count() if self._counting else self._train(self._block_length())
             yield block
             yield from self._warnings(block)
@@ -151,20 +157,28 @@ class Trainer:
     def _block_length(self) -> int:
         interval = self.config.evaluation_interval
         count = min(self._block, self.total_steps - self.step, interval - self.step % interval)
-        if self.pause_at is not None and self.pause_at > self.step:
-            count = min(count, self.pause_at - self.step)
+        assert self.engines is not None
+        for end in (self.pause_at, self.engines.record.next_change(self.step)):
+            if end is not None and end > self.step:
+                count = min(count, end - self.step)
         return count
 
+    def _seconds_left(self) -> float:
+        """Of training, by the steps that this process took; nan until it took enough to know."""
+        steps, seconds = self._taken
+        return seconds / steps * (self.total_steps - self.step) if seconds >= _MEASURED_SECONDS else math.nan
+
     def _train(self, count: int) -> StepBlock:
-        assert self._engine is not None
+        assert self.engines is not None and self.engines.engine is not None
         started = time.perf_counter()
         lrs = [self._lr_at(self.step + k) for k in range(count)]
-        losses = self._engine.run(*self._batches(count), lrs, self.step)
+        losses = self.engines.engine.run(*self._batches(count), lrs, self.step)
         self.step += count
         values = losses.cpu().numpy()
         if self.step == count:
             self._first_loss = float(values[0])
         elapsed = time.perf_counter() - started
+        self._taken = self._taken[0] + count, self._taken[1] + elapsed
         self._block = max(1, min(_MAX_BLOCK, round(_BLOCK_SECONDS * count / elapsed), 4 * count))
         return self._done(values, lrs[-1], elapsed)
 
@@ -178,6 +192,17 @@ class Trainer:
         # One draw for the whole block gives the numbers that one draw a step would (a test holds this).
         index = torch.randint(0, len(rows), (count, size), generator=self.generator)
         return rows.take(index.to(self.device))
+
+    @property
+    def minibatch_shape(self) -> tuple[int, int]:
+        """Rows, and ids of context in each."""
+        return self.config.batch_size or len(self.rows["train"]), self.model.block_size
+
+    def _example(self) -> tuple[Tensor, Tensor]:
+        """A minibatch of the first rows; it takes nothing from the generator."""
+        rows = self.rows["train"]
+        index = torch.arange(self.config.batch_size or len(rows), device=self.device)
+        return rows.take(index % len(rows))
 
     def _count(self) -> StepBlock:
         assert isinstance(self.model, CountingModel)
@@ -265,6 +290,7 @@ class Trainer:
             "last_train": self._last_train,
             "first_loss": self._first_loss if math.isfinite(self._first_loss) else None,
             "warned": sorted(self._warned),
+            "engines": str(self.engines.record) if self.engines is not None else None,
         }
         return TrainerState(arrays, values)
 
@@ -287,6 +313,8 @@ class Trainer:
         first = v.get("first_loss")  # version 0.1 did not keep it
         self._first_loss = -math.inf if first is None else first
         self._warned = set(v["warned"])
+        if self.engines is not None:  # version 0.1 had the eager one alone
+            self.engines.record = EngineRecord.parse(v.get("engines") or "eager")
         self._finite = True
 
 

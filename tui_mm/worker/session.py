@@ -6,6 +6,7 @@ The command line runs this in the foreground; a worker process runs the same cod
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +18,9 @@ import torch
 from data.lookup import WordIndex
 from data.splits import Splits
 from models.sampling import sample
+from tui_mm.compiler.compilation import supply_for
 from tui_mm.config import FIELDS, ConfigError, validate
+from tui_mm.engine_record import EngineRecord
 from tui_mm.runs.checkpoints import Checkpoint, save_checkpoint
 from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
@@ -25,7 +28,18 @@ from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.run import Run, Which
 from tui_mm.runs.store import EvaluationRow, LossChunk, RunStore, SampleRow
 from tui_mm.training.devices import is_out_of_memory
-from tui_mm.training.events import Evaluation, Event, Finished, StepBlock, TrainerState, Warned
+from tui_mm.training.engines.base import EngineError
+from tui_mm.training.events import (
+    Compiling,
+    EngineChanged,
+    EngineKept,
+    Evaluation,
+    Event,
+    Finished,
+    StepBlock,
+    TrainerState,
+    Warned,
+)
 from tui_mm.training.setup import build_trainer
 from tui_mm.training.trainer import Trainer
 from tui_mm.words import model_facts
@@ -37,6 +51,7 @@ FLUSH_SECONDS = 0.1
 CHECKPOINT_SECONDS = 10.0
 _SHARE = 20  # a flush or a checkpoint is followed by at least so many times its own time, where a disk is slow,
 _LONGEST_SECONDS = 120.0  # but no longer than this
+_WAIT_SECONDS = 0.02  # between looks whether a program is compiled
 SAMPLES = 20
 SNAPSHOT_NAMES = 10
 SAMPLE_SEED_OFFSET = 10  # the lecture samples from a generator seeded with 2147483647 + 10
@@ -59,6 +74,7 @@ class TrainingSession:
         self._ahead: tuple[int, int] | None = None  # after which step and evaluation the store is to be truncated
         self._flush_due = time.monotonic() + FLUSH_SECONDS
         self._checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
+        self._told_to_compile = False
         self._restored = ""  # a line, where the last checkpoint was not the one to go on from
 
     def train(
@@ -78,11 +94,16 @@ class TrainingSession:
         checkpoint.
         """
         self.patience.should_end = should_end or should_stop
+        supply = supply_for(self.trainer)
         try:
+            if supply is not None and self.trainer.engines is not None:
+                self.trainer.engines.supply = supply
             self._begin()
             return self._loop(should_stop, observe)
         except WaitEndedError:
             raise
+        except EngineError as error:
+            raise self._without_engine(error) from None
         except Exception as error:
             memory = self._out_of_memory(error)
             with suppress(StorageError):  # it may be the store that failed; the error itself is raised
@@ -91,6 +112,20 @@ class TrainingSession:
             if memory:
                 raise RunError(f"run {self.run.id}: {memory}") from error
             raise
+        finally:
+            if supply is not None:
+                supply.close()
+
+    def _without_engine(self, error: EngineError) -> RunError:
+        """The run stays where it is: with another machine, or another ``engine``, it goes on."""
+        line = (
+            f"engine: {self.trainer.config.engine} is not to be had at step {self.trainer.step:,}: {error}; train with "
+            "--engine auto or eager, which need no compiler"
+        )
+        with suppress(StorageError):
+            self.store.set(status="failed")
+            self.store.add_event(self.trainer.step, "failed", line)
+        return RunError(f"run {self.run.id}: {line}")
 
     def _out_of_memory(self, error: Exception) -> str:
         """What an error says of the memory, with the way out; "" where it is none of that."""
@@ -111,6 +146,8 @@ class TrainingSession:
                 return event
             if should_stop():
                 break
+            if isinstance(event, Compiling):
+                self._await_program(event)
         self.flush()
         self.checkpoint("last")
         step = self.trainer.step
@@ -121,6 +158,12 @@ class TrainingSession:
 
         self.store.write(note)
         return None
+
+    def _await_program(self, event: Compiling) -> None:
+        if not self._told_to_compile:
+            self._told_to_compile = True
+            self.store.add_event(event.step, "engine", "the step is being compiled; the training waits for it")
+        threading.Event().wait(_WAIT_SECONDS)
 
     def restore(self) -> None:
         """Bring the trainer to the last checkpoint that can be used, or leave it at the start if there was none. What
@@ -141,6 +184,9 @@ class TrainingSession:
                 raise RunError(f"{found.path}: does not fit the run's configuration ({error})") from None
             self._ahead = self.trainer.step, int(kept.values["trainer"]["evaluated_at"])
             self._restored = found.line
+        engines, record = self.trainer.engines, self.store.get("engines")
+        if engines is not None and record is not None:  # it reaches beyond the checkpoint's, and is followed again
+            engines.record = EngineRecord.parse(record)
         self._pending.clear()
 
     def _note_wait(self, line: str) -> None:
@@ -187,6 +233,7 @@ class TrainingSession:
                 device=str(device),
                 threads=torch.get_num_threads(),
                 torch=torch.__version__,
+                engines=self._engines(),
             )
             if restored:
                 self.store.add_event(step, "restored", restored)
@@ -198,6 +245,9 @@ class TrainingSession:
         if restored:
             self.patience.tell(restored)
         self.store.write(note)
+
+    def _engines(self) -> str | None:
+        return None if self.trainer.engines is None else str(self.trainer.engines.record)
 
     def _keep(self, event: Event) -> None:
         now = time.monotonic()
@@ -215,6 +265,16 @@ class TrainingSession:
                 self.checkpoint("best", "last")
         elif isinstance(event, Warned):
             self.store.add_event(event.step, event.kind, event.message)
+        elif isinstance(event, EngineKept):
+            self.store.add_event(event.step, "engine", event.message)
+        elif isinstance(event, EngineChanged):
+            self.flush()
+
+            def note(event: EngineChanged = event) -> None:
+                self.store.set(engines=str(event.record))
+                self.store.add_event(event.step, "engine", event.message)
+
+            self.store.write(note)
 
     def flush(self, evaluation: Evaluation | None = None) -> None:
         """Bring the steps done so far into the store, and with an evaluation what is kept of the model then."""

@@ -1,0 +1,60 @@
+"""Many steps as one program: a loop over minibatches that torch can export and compile.
+
+Only the process that compiles imports this: torch's tracing takes seconds to load.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.while_loop import while_loop
+from torch.export import ExportedProgram
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from models.base import LanguageModel
+from tui_mm.config import RunConfig
+from tui_mm.training.engines.compiled import BlockShape
+from tui_mm.training.engines.functional import Tensors, make_step
+from tui_mm.training.engines.state import moving_state
+from tui_mm.training.optimizers import Optimizer
+
+
+def export_steps(model: LanguageModel, optimizer: Optimizer, config: RunConfig, shape: BlockShape) -> ExportedProgram:
+    """The program whose inputs are the moving state, contexts (steps, rows, length), targets, rates (steps,), and how
+    many of the steps to take (); and whose outputs are the losses (steps,) and the state after them.
+
+    How many steps are taken at once changes no bit: each turn of the loop is the same code.
+    """
+    state = [t.detach().clone() for t in moving_state(model, optimizer)]
+    contexts = torch.zeros((shape.steps, shape.rows, shape.length), dtype=torch.int64)
+    targets = torch.zeros_like(contexts[:, :, 0] if model.layout == "window" else contexts)
+    rates = torch.zeros(shape.steps, dtype=state[0].dtype)
+    traced = make_fx(torch.func.functionalize(make_step(model, optimizer, config)))
+    step = traced(state, contexts[0], targets[0], rates[0])
+    step.graph.eliminate_dead_code()
+    step.recompile()
+    example = (state, contexts, targets, rates, torch.tensor(shape.steps))
+    with torch.no_grad():
+        return torch.export.export(_Loop(step, shape.steps), example)
+
+
+class _Loop(nn.Module):
+    def __init__(self, step: nn.Module, steps: int) -> None:
+        super().__init__()
+        self.step = step
+        self.steps = steps
+
+    def forward(self, state: Tensors, contexts: Tensor, targets: Tensor, rates: Tensor, limit: Tensor) -> Tensors:
+        def is_under_way(k: Tensor, losses: Tensor, *state: Tensor) -> Tensor:
+            return k < limit
+
+        def turn(k: Tensor, losses: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+            # a tensor's own item as index would be a number that the exporter cannot know
+            x, y, lr = (torch.index_select(whole, 0, k.view(1))[0] for whole in (contexts, targets, rates))
+            after, loss = self.step(list(state), x, y, lr)
+            losses = torch.where(torch.arange(self.steps) == k, loss, losses)
+            return (k + 1, losses, *after)
+
+        begin = (torch.zeros((), dtype=torch.int64), torch.zeros(self.steps, dtype=rates.dtype), *state)
+        _, losses, *after = while_loop(is_under_way, turn, begin)  # type: ignore[no-untyped-call]
+        return [losses, *after]
