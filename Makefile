@@ -1,6 +1,7 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
 # make pictures, make bench, make bench-dashboard, make bench-ssh: see README.md and docs/performance.md
 # make test-faults  the faults that take minutes: kills, full disks, slow syncs, stalled terminals, long runs
+# make test-compiler  the compiled step of every model; needs a C++ compiler
 # make test-ssh     through OpenSSH on this machine; needs sshd, ssh and ssh-keygen, and installs nothing
 # make test  set up what tests need, then lint, types, import contracts and tests, in JOBS processes
 PYTHON ?= python3
@@ -9,16 +10,19 @@ JOBS ?= 3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-faults test-ssh lint bench bench-dashboard bench-ssh pictures clean
+.PHONY: run test test-faults test-compiler test-ssh lint bench bench-dashboard bench-ssh pictures clean
 
 run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest --numprocesses $(JOBS) -m "not faults and not ssh"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) -m "not faults and not ssh and not compiler"
 
 test-faults: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "faults and not ssh"
+
+test-compiler: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m compiler
 
 test-ssh: $(VENV)/installed-dev
 	@$(BIN)/python -c "import sys; from benchmarks.sshd import missing; sys.exit(missing() or 0)"

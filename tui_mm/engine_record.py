@@ -9,10 +9,10 @@ from typing import Literal, get_args
 
 EngineName = Literal["eager", "compiled"]
 AUTO = "auto"
-PATTERN = r"\A(auto|(eager|compiled)(:\d{1,10},(eager|compiled))*)\Z"
+PATTERN = r"\A(auto|(eager|compiled)(:[0-9]{1,10},(eager|compiled))*)\Z"
 MAX_CHARACTERS = 2000
 _NAMES = get_args(EngineName)
-_PART = re.compile(r"([a-z]+)(?::(\d+))?")
+_PART = re.compile(r"([a-z]+)(?::([0-9]+))?")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ import numpy as np
 
 from tui_mm.cli.output import say
 from tui_mm.text import clock, nats, printable
-from tui_mm.training.events import Evaluating, Evaluation, Event, StepBlock, Warned
+from tui_mm.training.events import (
+    Compiling,
+    EngineChanged,
+    EngineKept,
+    Evaluating,
+    Evaluation,
+    Event,
+    StepBlock,
+    Warned,
+)
 
 _LINE_SECONDS = 2.0
 _SMOOTHING_SECONDS = 2.0
@@ -62,6 +71,8 @@ class Meter:
             self.dev = event.dev
         elif isinstance(event, Evaluating):
             self.note = f"evaluating {event.split} {100 * event.done // event.total}%"
+        elif isinstance(event, Compiling):
+            self.note = "compiling"
 
     @property
     def seconds_left(self) -> float:
@@ -103,8 +114,8 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         self._meter.take(event)
-        if isinstance(event, Warned):
-            self.tell(f"warning: {event.message}")
+        if line := _line_of(event):
+            self.tell(line)
         elif time.monotonic() - self._told >= _LINE_SECONDS and math.isfinite(self._meter.rate):
             self._tell()
 
@@ -162,8 +173,8 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         self._meter.take(event)
-        if isinstance(event, Warned):
-            self.tell(f"warning: {event.message}")
+        if line := _line_of(event):
+            self.tell(line)
         if time.monotonic() - self._painted >= 0.2:
             self._paint()
 
@@ -171,6 +182,15 @@ class Bar:
         self._progress.update(self._task, completed=self._meter.step, line=self._meter.fields(brief=self._width < 80))
         self._progress.refresh()
         self._painted = time.monotonic()
+
+
+def _line_of(event: Event) -> str:
+    """What is told of an event in a line of its own; "" for most."""
+    if isinstance(event, Warned):
+        return f"warning: {event.message}"
+    if isinstance(event, EngineChanged | EngineKept) or (isinstance(event, Compiling) and event.is_first):
+        return event.message
+    return ""
 
 
 def make_display(total: int, step: int, *, as_json: bool) -> Display:

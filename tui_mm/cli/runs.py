@@ -94,6 +94,7 @@ def _print_run(run: Run, summary: dict[str, Any], events: list[EventRow]) -> Non
     data, model, losses = summary["data"], summary["model"], summary["losses"]
     rows = LEVELS[data.get("level", CHARACTER.name)].rows
     size = size_text(model["kind"], model["parameters"])
+    engine = f", engine {summary['engines']}" if summary["engines"] else ""
     print_table(
         [
             ("run", run.id + (f" ({summary['name']})" if summary["name"] else "")),
@@ -102,7 +103,7 @@ def _print_run(run: Run, summary: dict[str, Any], events: list[EventRow]) -> Non
             ("data", f"{data['name']}: {data['words']:,} {rows}, {data['distinct']:,} distinct, from {data['source']}"),
             ("examples", ", ".join(f"{count:,} {name}" for name, count in data["examples"].items())),
             ("model", f"{model['kind']}, {size}, block size {model['block_size']}"),
-            ("device", f"{summary['device']}, threads {summary['threads']}"),
+            ("device", f"{summary['device']}, threads {summary['threads']}{engine}"),
             (
                 "steps",
                 f"{summary['steps']:,}, {summary['seconds']:.1f} s, {summary['steps_per_second'] or 0:,.0f} steps/s",

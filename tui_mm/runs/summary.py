@@ -71,6 +71,7 @@ def _summarize(run: Run, store: RunStore) -> dict[str, Any]:
         "seconds": round(max([last.seconds if last else 0.0, *(e.seconds for e in evaluations)]), 3),
         "device": meta.get("device"),
         "threads": meta.get("threads"),
+        "engines": meta.get("engines"),
         "samples": [sample.text for sample in samples],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,8 @@ class Compiling:
     """The next step is one of the compiled engine, which is not there yet: to be asked again."""
 
     step: int
+    is_first: bool
+    message: ClassVar[str] = "the step is being compiled; the training waits for it"
 
 
 @dataclass(frozen=True)

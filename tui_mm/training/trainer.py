@@ -166,7 +166,9 @@ class Trainer:
     def _seconds_left(self) -> float:
         """Of training, by the steps that this process took; nan until it took enough to know."""
         steps, seconds = self._taken
-        return seconds / steps * (self.total_steps - self.step) if seconds >= _MEASURED_SECONDS else math.nan
+        if not steps or seconds < _MEASURED_SECONDS:
+            return math.nan
+        return seconds / steps * (self.total_steps - self.step)
 
     def _train(self, count: int) -> StepBlock:
         assert self.engines is not None and self.engines.engine is not None

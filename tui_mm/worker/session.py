@@ -74,7 +74,6 @@ class TrainingSession:
         self._ahead: tuple[int, int] | None = None  # after which step and evaluation the store is to be truncated
         self._flush_due = time.monotonic() + FLUSH_SECONDS
         self._checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
-        self._told_to_compile = False
         self._restored = ""  # a line, where the last checkpoint was not the one to go on from
 
     def train(
@@ -160,9 +159,8 @@ class TrainingSession:
         return None
 
     def _await_program(self, event: Compiling) -> None:
-        if not self._told_to_compile:
-            self._told_to_compile = True
-            self.store.add_event(event.step, "engine", "the step is being compiled; the training waits for it")
+        if event.is_first:
+            self.store.add_event(event.step, "engine", event.message)
         threading.Event().wait(_WAIT_SECONDS)
 
     def restore(self) -> None:

@@ -54,6 +54,7 @@ class Engines:
         self._is_open = config.engine == AUTO  # to a change that the record does not have
         self._eager = make_engine(model, optimizer, config)
         self._compiled: StepEngine | None = None
+        self._waits = False
 
     def prepare(self, step: int, remaining: float) -> Iterator[Event]:
         """Choose the engine of the step that follows ``step`` others; ``remaining``: seconds of training left, or nan.
@@ -96,7 +97,8 @@ class Engines:
                 raise EngineError("nothing here compiles it")
             program = self.supply.poll(math.inf)
             if program is None:
-                yield Compiling(step)
+                yield Compiling(step, is_first=not self._waits)
+                self._waits = True
                 return
             self.engine = self._compiled = self._checked(program, must_gain=False)
         except EngineError as error:

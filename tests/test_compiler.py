@@ -1,0 +1,178 @@
+"""With a C++ compiler: a program is compiled, kept, loaded, and trains as the other engines do. Skipped without one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+from torch import Generator
+
+from data.corpus import Corpus
+from tests.test_compiled_engine import MODELS, ROWS, V, config_of, engine_of, minibatches, rates
+from tui_mm.compiler.cache import ProgramCache
+from tui_mm.compiler.compilation import Compilation
+from tui_mm.compiler.request import request_for
+from tui_mm.config import RunConfig
+from tui_mm.runs.home import Home
+from tui_mm.runs.run import find_run
+from tui_mm.training.engines.base import Program
+from tui_mm.training.engines.compiled import BlockShape, CompiledEngine
+from tui_mm.training.engines.state import moving_state
+from tui_mm.training.optimizers import make_optimizer
+from tui_mm.training.setup import build_model
+
+CXX = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+pytestmark = [
+    pytest.mark.skipif(shutil.which(CXX) is None, reason=f"no C++ compiler: {CXX} is not there"),
+    pytest.mark.timeout(600),
+]
+STEPS = 20
+
+
+@pytest.fixture
+def compiled(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache that all processes of a test run share: what one has compiled, the others load."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "programs"
+    shared.mkdir(mode=0o700, exist_ok=True)
+    monkeypatch.setenv("MAKEMORE_CACHE", str(shared))
+    monkeypatch.setenv("MAKEMORE_COMPILE", "yes")
+    with FileLock(shared / "lock"):
+        yield shared
+
+
+def program_of(config: RunConfig, vocab_size: int = V) -> Program:
+    shape = BlockShape.of(ROWS, config.context)
+    compilation = Compilation(request_for(config, vocab_size, shape.steps, shape.rows, shape.length))
+    try:
+        while (program := compilation.poll(1e9)) is None:
+            if compilation._process is not None:
+                compilation._process.wait()
+        return program
+    finally:
+        compilation.close()
+
+
+def check_against_eager(config: RunConfig) -> None:
+    block = minibatches(config, STEPS)
+    eager, expected = engine_of(config, "eager")
+    losses = eager.run(*block, rates(config, 0, STEPS), 0)
+    program = program_of(config)
+    found = []
+    for edges in ([0, STEPS], [0, 1, 8, STEPS]):
+        model = build_model(config, V, Generator().manual_seed(1))
+        optimizer = make_optimizer(config, dict(model.named_parameters()))
+        state = moving_state(model, optimizer)
+        engine = CompiledEngine(program, model, optimizer, BlockShape.of(ROWS, config.context))
+        parts = [engine.run(block[0][a:b], block[1][a:b], rates(config, a, b), a) for a, b in itertools.pairwise(edges)]
+        found.append([torch.cat(parts), *state])
+    assert all(map(torch.equal, *found)), "blocks of any length give the same bits"
+    torch.testing.assert_close(found[0][0], losses, rtol=2e-4, atol=1e-5)
+    for a, b in zip(found[0][1:], expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-2, atol=2e-3)
+
+
+def test_the_mlps_program_is_the_eager_engine_but_for_rounding(compiled: Path) -> None:
+    check_against_eager(config_of("mlp", "sgd"))
+    kept = list(compiled.glob("programs/*"))
+    assert [path.suffix for path in kept] == [".so"], "nothing else is left behind"
+    assert oct(kept[0].stat().st_mode)[-3:] == "600"
+    assert oct(kept[0].parent.stat().st_mode)[-3:] == "700"
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize("update", ["sgd", "momentum", "adamw"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_program_is_the_eager_engine_but_for_rounding(compiled: Path, model: str, update: str) -> None:
+    check_against_eager(config_of(model, update))
+
+
+def test_a_training_by_the_command_line_is_repeated_to_the_bit(
+    compiled: Path, cli: Callable[..., Any], words_file: Path
+) -> None:
+    """The program of the test above: same sizes. Then resumed from the middle, and not a bit differs."""
+    sizes = ["--block-size", 4, "--embedding", 6, "--hidden", 8, "--batch-size", ROWS, "--optimizer", "sgd"]
+    options = [*sizes, "--weight-decay", 0, "--threads", 1, "--device", "cpu", "--steps", 60, "--data", words_file]
+    found = []
+    for name, engine in (("a", "compiled"), ("b", "compiled"), ("c", "eager:30,compiled")):
+        outcome = cli("train", *options, "--engine", engine, "--name", name)
+        assert outcome.code == 0, outcome.err
+        run = find_run(Home.find(), name)
+        with run.store() as store:
+            assert store.get("engines") == engine
+            found.append(store.losses())
+            said = [event.message for event in store.events() if event.kind == "engine"]
+            if engine.startswith("eager"):
+                continue
+            assert said == ([] if said == [] else ["the step is being compiled; the training waits for it"])
+    assert (found[0] == found[1]).all()
+    assert abs(found[0] - found[2]).max() < 1e-3
+
+
+def test_a_compiler_that_is_not_there(
+    cli: Callable[..., Any], words_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAKEMORE_COMPILE", "yes")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    outcome = cli("train", "--steps", 20, "--hidden", 9, "--data", words_file, "--engine", "compiled")
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "engine: compiled is not to be had at step 0: the C++ compiler no-such-compiler is not there" in outcome.err
+    assert "--engine auto or eager" in outcome.err
+
+
+def test_a_compiler_that_fails(
+    tmp_path: Path, cli: Callable[..., Any], words_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "broken++"
+    compiler.write_text("#!/bin/sh\necho 'main.cpp:1: error: out of ideas' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("MAKEMORE_COMPILE", "yes")
+    monkeypatch.setenv("CXX", str(compiler))
+    outcome = cli("train", "--steps", 20, "--hidden", 9, "--data", words_file, "--engine", "compiled")
+    assert outcome.code == 2
+    assert "out of ideas" in outcome.err or "broken++" in outcome.err
+    assert outcome.err.count("\n") == 1
+    cache = ProgramCache.find().folder
+    assert list(cache.iterdir()) == [], "nothing is left behind"
+
+
+def test_the_compiler_ends_with_the_training_that_wants_it(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However that ends: its standard input closes."""
+    config = config_of("mlp", "sgd", hidden=11)
+    cache = ProgramCache.find()
+    monkeypatch.setenv("MAKEMORE_COMPILE", "yes")
+    compilation = Compilation(request_for(config, V, 4, ROWS, 4), cache)
+    assert compilation.poll(1e9) is None
+    process = compilation._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait() != 0
+    compilation.close()
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_programs_stand_under_names_of_what_they_are() -> None:
+    """Another rate, seed or number of steps asks for the same program; another size, optimizer or thread does not."""
+    base = config_of("mlp")
+
+    def name(config: RunConfig, vocab_size: int = V, steps: int = 4) -> str:
+        return request_for(config, vocab_size, steps, ROWS, 4).name()
+
+    same = [base.but(lr=0.3), base.but(seed=5), base.but(steps=9), base.but(schedule="cosine"), base.but(data="x")]
+    assert {name(config) for config in same} == {name(base)}
+    other = [base.but(hidden=9), base.but(optimizer="adamw"), base.but(momentum=0.5), base.but(weight_decay=0.1)]
+    names = {name(config) for config in other} | {name(base), name(base, V + 1), name(base, V, 5)}
+    torch.set_num_threads(2)
+    names.add(name(base))
+    torch.set_num_threads(1)
+    assert len(names) == len(other) + 4
