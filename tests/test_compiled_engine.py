@@ -26,6 +26,7 @@ from tui_mm.training.engines.autograd import AutogradEngine
 from tui_mm.training.engines.base import EngineError, StepEngine
 from tui_mm.training.engines.choice import make_engine
 from tui_mm.training.engines.compiled import BlockShape, CompiledEngine
+from tui_mm.training.engines.graphs import GraphEngine, Work, cuda_capture
 from tui_mm.training.engines.state import moving_state
 from tui_mm.training.events import Compiling, EngineChanged, EngineKept, Event, Finished, StepBlock
 from tui_mm.training.optimizers import make_optimizer
@@ -84,8 +85,10 @@ def engine_of(config: RunConfig, kind: str, dtype: torch.dtype = torch.float32) 
         return make_engine(model, optimizer, config), state
     if kind == "autograd":
         return AutogradEngine(model, optimizer, config), state
-    program = PythonProgram(config, V, dtype)
-    return CompiledEngine(program, model, optimizer, BlockShape(4, ROWS, config.context)), state
+    shape = BlockShape(4, ROWS, config.context)
+    if kind == "graphs":  # captured by nothing: the work itself stands for its replay
+        return GraphEngine(model, optimizer, config, shape, lambda work: work), state
+    return CompiledEngine(PythonProgram(config, V, dtype), model, optimizer, shape), state
 
 
 def rates(config: RunConfig, first: int, last: int) -> list[float]:
@@ -100,7 +103,7 @@ def test_the_steps_are_those_of_the_other_engines(model: str, update: str) -> No
     block = minibatches(config)
     torch.set_default_dtype(torch.float64)
     try:
-        engines = [engine_of(config, kind, torch.float64) for kind in ("compiled", "eager", "autograd")]
+        engines = [engine_of(config, kind, torch.float64) for kind in ("compiled", "eager", "autograd", "graphs")]
         losses = [engine.run(*block, rates(config, 0, STEPS), 0) for engine, _ in engines]
     finally:
         torch.set_default_dtype(torch.float32)
@@ -112,18 +115,58 @@ def test_the_steps_are_those_of_the_other_engines(model: str, update: str) -> No
     assert (losses[0][0] - losses[0][-1]).abs() > 1e-4, "nothing was learnt"
 
 
+@pytest.mark.parametrize("kind", ["compiled", "graphs"])
 @pytest.mark.parametrize("update", UPDATES)
 @given(cuts=st.sets(st.integers(1, STEPS - 1)))
 @settings(max_examples=15)
-def test_blocks_of_any_length_give_the_same_bits(update: str, cuts: set[int]) -> None:
+def test_blocks_of_any_length_give_the_same_bits(update: str, kind: str, cuts: set[int]) -> None:
     config = config_of("mlp", update)
     contexts, targets = minibatches(config)
     found = []
     for edges in ([0, STEPS], [0, *sorted(cuts), STEPS]):
-        engine, state = engine_of(config, "compiled")
+        engine, state = engine_of(config, kind)
         losses = [engine.run(contexts[a:b], targets[a:b], rates(config, a, b), a) for a, b in itertools.pairwise(edges)]
         found.append([torch.cat(losses), *state])
     assert all(map(torch.equal, *found))
+
+
+def test_captured_work_is_replayed_and_capturing_changes_nothing() -> None:
+    """A CUDA graph's work is carried out while it is captured, on the very tensors of the training."""
+    config = config_of("mlp", "adamw")
+    model = build_model(config, V, Generator().manual_seed(1))
+    optimizer = make_optimizer(config, dict(model.named_parameters()))
+    captured: list[int] = []
+
+    def capture(work: Work) -> Work:
+        work()
+        captured.append(1)
+        return work
+
+    engine = GraphEngine(model, optimizer, config, BlockShape(4, ROWS, config.context), capture)
+    other, state = engine_of(config, "graphs")
+    block = minibatches(config)
+    for _ in range(2):
+        found, expected = (e.run(*block, rates(config, 0, STEPS), 0) for e in (engine, other))
+        assert torch.equal(found, expected)
+    assert all(map(torch.equal, moving_state(model, optimizer), state))
+    assert len(captured) == 2, "whole blocks, and single steps, once each"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("model", MODELS)
+def test_captured_steps_on_a_gpu_are_those_of_its_plain_loop(model: str) -> None:
+    config = config_of(model, device="cuda")
+    contexts, targets = (tensor.cuda() for tensor in minibatches(config))
+    found = []
+    for captured in (False, True):
+        net = build_model(config, V, Generator().manual_seed(1)).cuda()
+        optimizer = make_optimizer(config, dict(net.named_parameters()))
+        shape = BlockShape(4, ROWS, config.context)
+        engine = GraphEngine(net, optimizer, config, shape, cuda_capture) if captured else None
+        engine = engine or AutogradEngine(net, optimizer, config)
+        found.append([engine.run(contexts, targets, rates(config, 0, STEPS), 0), *moving_state(net, optimizer)])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
 def test_no_exponential_overflows() -> None:

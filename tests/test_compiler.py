@@ -23,8 +23,8 @@ from tui_mm.compiler.request import request_for
 from tui_mm.config import RunConfig
 from tui_mm.runs.home import Home
 from tui_mm.runs.run import find_run
-from tui_mm.training.engines.base import Program
-from tui_mm.training.engines.compiled import BlockShape, CompiledEngine
+from tui_mm.training.engines.base import EngineMaker
+from tui_mm.training.engines.compiled import BlockShape
 from tui_mm.training.engines.state import moving_state
 from tui_mm.training.optimizers import make_optimizer
 from tui_mm.training.setup import build_model
@@ -49,14 +49,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         yield shared
 
 
-def program_of(config: RunConfig, vocab_size: int = V) -> Program:
+def made_for(config: RunConfig, vocab_size: int = V) -> EngineMaker:
     shape = BlockShape.of(ROWS, config.context)
     compilation = Compilation(request_for(config, vocab_size, shape.steps, shape.rows, shape.length))
     try:
-        while (program := compilation.poll(1e9)) is None:
+        while (make := compilation.poll(1e9)) is None:
             if compilation._process is not None:
                 compilation._process.wait()
-        return program
+        return make
     finally:
         compilation.close()
 
@@ -65,13 +65,13 @@ def check_against_eager(config: RunConfig) -> None:
     block = minibatches(config, STEPS)
     eager, expected = engine_of(config, "eager")
     losses = eager.run(*block, rates(config, 0, STEPS), 0)
-    program = program_of(config)
+    make = made_for(config)
     found = []
     for edges in ([0, STEPS], [0, 1, 8, STEPS]):
         model = build_model(config, V, Generator().manual_seed(1))
         optimizer = make_optimizer(config, dict(model.named_parameters()))
         state = moving_state(model, optimizer)
-        engine = CompiledEngine(program, model, optimizer, BlockShape.of(ROWS, config.context))
+        engine = make(model, optimizer)
         parts = [engine.run(block[0][a:b], block[1][a:b], rates(config, a, b), a) for a, b in itertools.pairwise(edges)]
         found.append([torch.cat(parts), *state])
     assert all(map(torch.equal, *found)), "blocks of any length give the same bits"

@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from tui_mm.config import RunConfig
-from tui_mm.training.engines.base import EngineError, Program
+from tui_mm.training.engines.base import EngineError, EngineMaker
+from tui_mm.training.engines.compiled import BlockShape, CompiledEngine
 from tui_mm.training.engines.functional import make_step
 from tui_mm.training.optimizers import make_optimizer
 from tui_mm.training.setup import build_model
@@ -22,6 +23,7 @@ class PythonProgram:
         model = build_model(config, vocab_size, Generator().manual_seed(3)).to(dtype)
         self._step = make_step(model, make_optimizer(config, dict(model.named_parameters())), config)
         self.turns = 0
+        self.shape = BlockShape(4, config.batch_size, config.context)
 
     def run(self, inputs: list[Tensor]) -> list[Tensor]:
         *state, contexts, targets, rates, limit = inputs
@@ -36,15 +38,16 @@ class PythonProgram:
 class FakeSupply:
     """Gives ``program`` when it was asked ``after`` times; an error as it is."""
 
-    program: Program | str
+    program: PythonProgram | str
     after: int = 0
     seconds: float | None = None
     asked: list[float] = field(default_factory=list)
 
-    def poll(self, remaining: float) -> Program | None:
+    def poll(self, remaining: float) -> EngineMaker | None:
         self.asked.append(remaining)
         if len(self.asked) <= self.after:
             return None
         if isinstance(self.program, str):
             raise EngineError(self.program)
-        return self.program
+        program = self.program
+        return lambda model, optimizer: CompiledEngine(program, model, optimizer, program.shape)

@@ -17,8 +17,9 @@ import torch
 from tui_mm.compiler.cache import ProgramCache
 from tui_mm.compiler.request import Request, request_for
 from tui_mm.engine_record import uncompiled
-from tui_mm.training.engines.base import EngineError, Program
-from tui_mm.training.engines.compiled import BlockShape
+from tui_mm.training.engines.base import EngineError, EngineMaker, Program
+from tui_mm.training.engines.compiled import BlockShape, CompiledEngine
+from tui_mm.training.engines.graphs import GraphEngine, cuda_capture
 from tui_mm.training.trainer import Trainer
 
 _WORTH_SECONDS = 20.0  # of training left, for which a compiler is started; a kept program needs no reason
@@ -26,16 +27,18 @@ _LONGEST_SECONDS = 900.0
 _OFF = ("0", "no", "off")
 
 
-def supply_for(trainer: Trainer) -> Compilation | Refusal | None:
+def supply_for(trainer: Trainer) -> Compilation | Graphs | Refusal | None:
     """Where a trainer's compiled program is to come from; None for one that wants none. To be closed."""
     config = trainer.config
     if trainer.engines is None or config.engine == "eager":
         return None
     if reason := uncompiled(config.counts, config.dropout):
         return Refusal(reason)
+    shape = BlockShape.of(*trainer.minibatch_shape)
+    if trainer.device.type == "cuda":
+        return Graphs(lambda model, optimizer: GraphEngine(model, optimizer, config, shape, cuda_capture))
     if trainer.device.type != "cpu":
         return Refusal(f"there is none for {trainer.device.type}")
-    shape = BlockShape.of(*trainer.minibatch_shape)
     return Compilation(request_for(config, trainer.model.vocab_size, shape.steps, shape.rows, shape.length))
 
 
@@ -47,10 +50,25 @@ class Refusal:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    def poll(self, remaining: float) -> Program | None:
+    def poll(self, remaining: float) -> EngineMaker | None:
         if remaining < _WORTH_SECONDS:  # nothing would have been compiled anyway
             return None
         raise EngineError(self._reason)
+
+    def close(self) -> None:
+        pass
+
+
+class Graphs:
+    """``engines.base.Supply`` of what need not be compiled: its engine captures its steps when it takes the first."""
+
+    seconds: float | None = None
+
+    def __init__(self, make: EngineMaker) -> None:
+        self._make = make
+
+    def poll(self, remaining: float) -> EngineMaker | None:
+        return self._make
 
     def close(self) -> None:
         pass
@@ -71,7 +89,7 @@ class Compilation:
         self.seconds: float | None = None
         """What compiling took; None for a program that was there already."""
 
-    def poll(self, remaining: float) -> Program | None:
+    def poll(self, remaining: float) -> EngineMaker | None:
         if not self._looked:
             self._looked = True
             if (kept := self._kept()) is not None:
@@ -89,8 +107,8 @@ class Compilation:
         said = self._last_line()
         self.seconds = time.monotonic() - self._began
         self.close()
-        if code == 0 and (program := self._kept()) is not None:
-            return program
+        if code == 0 and (made := self._kept()) is not None:
+            return made
         raise EngineError(said or f"the compiler ended with exit code {code}")
 
     def close(self) -> None:
@@ -108,7 +126,7 @@ class Compilation:
             shutil.rmtree(self._build, ignore_errors=True)
             self._build = self._log = None
 
-    def _kept(self) -> Program | None:
+    def _kept(self) -> EngineMaker | None:
         try:
             path = self._cache.find_program(self._name)
         except OSError as error:  # CacheError is one
@@ -124,7 +142,9 @@ class Compilation:
             )  # in a millisecond; torch's public loader imports its compiler first
         except RuntimeError as error:
             raise EngineError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
-        return program
+        r = self._request
+        shape = BlockShape(r.steps, r.rows, r.length)
+        return lambda model, optimizer: CompiledEngine(program, model, optimizer, shape)
 
     def _start(self) -> None:
         if os.environ.get("MAKEMORE_COMPILE", "").lower() in _OFF:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from torch import Tensor
+
+from models.base import LanguageModel
+from tui_mm.training.optimizers import Optimizer
 
 
 class EngineError(Exception):
@@ -31,16 +34,20 @@ class Program(Protocol):
         """The state after up to so many steps, behind their losses."""
 
 
+EngineMaker = Callable[[LanguageModel, Optimizer], StepEngine]
+"""An engine that trains this model and its optimizer."""
+
+
 class Supply(Protocol):
-    """Where a training gets its compiled program from."""
+    """Where a training gets its compiled engine from."""
 
     seconds: float | None
-    """What compiling it took; None for one that was there."""
+    """What compiling it took; None for what was there."""
 
-    def poll(self, remaining: float) -> Program | None:
-        """The program, or None while there is none. Returns at once.
+    def poll(self, remaining: float) -> EngineMaker | None:
+        """What makes the engine, or None while that is not there. Returns at once.
 
         remaining: seconds of training that are left, which decide whether it is worth to compile; infinite where the
-        training waits for the program
+        training waits for it
         Raises EngineError where it is not to be had.
         """

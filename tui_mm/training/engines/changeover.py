@@ -13,9 +13,8 @@ from torch import Tensor
 from models.base import LanguageModel
 from tui_mm.config import RunConfig
 from tui_mm.engine_record import AUTO, EngineRecord
-from tui_mm.training.engines.base import EngineError, Program, StepEngine, Supply
+from tui_mm.training.engines.base import EngineError, EngineMaker, StepEngine, Supply
 from tui_mm.training.engines.choice import make_engine
-from tui_mm.training.engines.compiled import BlockShape, CompiledEngine
 from tui_mm.training.events import Compiling, EngineChanged, EngineKept, Event
 from tui_mm.training.optimizers import Optimizer
 
@@ -77,10 +76,10 @@ class Engines:
             if self.supply is None:
                 return
             try:
-                program = self.supply.poll(remaining)
-                if program is None:
+                make = self.supply.poll(remaining)
+                if make is None:
                     return
-                self._compiled = self._checked(program, must_gain=True)
+                self._compiled = self._checked(make, must_gain=True)
             except EngineError as error:
                 self._is_open = False
                 yield EngineKept(step, f"the eager engine takes all steps: {error}")
@@ -95,12 +94,12 @@ class Engines:
         try:
             if self.supply is None:
                 raise EngineError("nothing here compiles it")
-            program = self.supply.poll(math.inf)
-            if program is None:
+            make = self.supply.poll(math.inf)
+            if make is None:
                 yield Compiling(step, is_first=not self._waits)
                 self._waits = True
                 return
-            self.engine = self._compiled = self._checked(program, must_gain=False)
+            self.engine = self._compiled = self._checked(make, must_gain=False)
         except EngineError as error:
             if not self._is_open:
                 raise
@@ -117,18 +116,17 @@ class Engines:
 
     # -- a trial, before anything is trusted to a compiler
 
-    def _checked(self, program: Program, *, must_gain: bool) -> StepEngine:
-        """The engine of a program, once a step of it was the eager engine's, on copies. Raises EngineError."""
+    def _checked(self, make: EngineMaker, *, must_gain: bool) -> StepEngine:
+        """The compiled engine, once a step of it was the eager engine's, on copies. Raises EngineError."""
         contexts, targets = self._example()
-        shape = BlockShape.of(*contexts.shape)
         (model, optimizer), (other, others) = self._trial(), self._trial()
         eager = make_engine(model, optimizer, self._config)
         try:
-            compiled = CompiledEngine(program, other, others, shape)
+            compiled = make(other, others)
             self._compare(eager, model, compiled, other, contexts, targets)
             if must_gain:
                 self._measure(eager, compiled, contexts, targets)
-            return CompiledEngine(program, self._model, self._optimizer, shape)
+            return make(self._model, self._optimizer)
         except RuntimeError as error:  # what the program was compiled for is something else
             raise EngineError(f"the compiled program cannot be run ({str(error).splitlines()[0]})") from None
 
@@ -159,7 +157,7 @@ class Engines:
             for k, engine in enumerate((eager, compiled)):
                 block = contexts.expand(counts[k], *contexts.shape), targets.expand(counts[k], *targets.shape)
                 began = time.perf_counter()
-                engine.run(*block, [self._config.lr] * counts[k], 0)
+                engine.run(*block, [self._config.lr] * counts[k], 0)[-1].item()  # a GPU is waited for
                 rates[k].append(counts[k] / max(1e-9, time.perf_counter() - began))
                 counts[k] = max(1, min(1000, round(rates[k][-1] * _TRIAL_SECONDS)))
         old, new = (median(found[1:]) for found in rates)

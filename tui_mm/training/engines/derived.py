@@ -23,12 +23,17 @@ from tui_mm.training.optimizers import SGD, Optimizer
 
 
 def is_derived(model: LanguageModel) -> TypeGuard[MLP]:
-    """Whether this engine knows the model: one tanh layer and nothing beside it."""
+    """Whether this engine can train the model."""
+    return is_one_tanh_layer(model) and model.C.device.type == "cpu"
+
+
+def is_one_tanh_layer(model: LanguageModel) -> TypeGuard[MLP]:
+    """Whether the gradient below is the model's: nothing stands beside the layer."""
     if not isinstance(model, MLP):
         return False
     c = model.config
     plain = c.layers == 1 and c.activation == "tanh" and c.padding == "boundary"
-    return plain and not (c.batch_norm or c.dropout or c.direct) and model.C.device.type == "cpu"
+    return plain and not (c.batch_norm or c.dropout or c.direct)
 
 
 class DerivedEngine:

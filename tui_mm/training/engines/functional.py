@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.base import LanguageModel
 from tui_mm.config import RunConfig
-from tui_mm.training.engines.derived import is_derived
+from tui_mm.training.engines.derived import is_one_tanh_layer
 from tui_mm.training.engines.state import statistics as statistics_of
 from tui_mm.training.optimizers import ADAM_BETAS, ADAM_EPS, SGD, AdamW, Optimizer, is_decayed
 
@@ -29,7 +29,7 @@ def make_step(model: LanguageModel, optimizer: Optimizer, config: RunConfig) -> 
     statistics = [name for name, _ in statistics_of(model)]
     count, rest = len(names), len(names) + len(statistics)
     update = _update_of(optimizer, config, list(model.parameters()))
-    derived = is_derived(model)
+    derived = is_one_tanh_layer(model)
 
     def step(state: Tensors, contexts: Tensor, targets: Tensor, lr: Tensor) -> tuple[Tensors, Tensor]:
         parameters, moved, slots = state[:count], state[count:rest], state[rest:]
