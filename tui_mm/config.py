@@ -35,7 +35,8 @@ def _about(group: Group, help: str, **bounds: Any) -> Meta:
 
 
 class RunConfig(Struct, frozen=True, kw_only=True):
-    """One training, completely: the same configuration and words give the same weights on one machine."""
+    """One training, completely: the same configuration and words give the same weights on one machine. Where ``engine``
+    is auto, they do up to rounding; to the bit with the record of the run as ``engine``."""
 
     data: Annotated[
         str, _about("Data", "a named set (names, lecture-names), a file with one word a line, or -", min_length=1)

@@ -82,6 +82,7 @@ class Lab:
                 "seed": order.seed,
                 "threads": order.threads,
                 "device": "cpu",
+                "engine": "eager",
                 **changes,
             },
         )
