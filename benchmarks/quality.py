@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 from benchmarks import notebook
+from benchmarks.notebook import NotebookLoop, lecture_config
 from benchmarks.row import Row, Target
-from benchmarks.steps import NotebookLoop, lecture_config
 from benchmarks.timing import interleaved
 from data.bigrams import BigramCounts
 from data.catalog import CATALOG
