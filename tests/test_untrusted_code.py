@@ -28,7 +28,9 @@ ATTRIBUTES = {
     ("os", "execvp"), ("os", "execve"), ("os", "spawnv"), ("os", "posix_spawn"), ("db", "enable_load_extension"),
     ("_db", "enable_load_extension"), ("tempfile", "mktemp"), ("pd", "read_pickle"),
 }  # fmt: skip
-STARTING = {"tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/cli/guard.py"}
+STARTING = {
+    "tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/experiments/side.py", "tui_mm/cli/guard.py",
+}  # fmt: skip
 """Where programs are started: this very interpreter, with a list of arguments, and a shell with a script of ours."""
 SEEKING = {"tui_mm/cli/help.py"}
 """Where a module is sought by its name: of our own commands."""

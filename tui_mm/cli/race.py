@@ -4,6 +4,8 @@ scale."""
 from __future__ import annotations
 
 import math
+import os
+import sys
 import textwrap
 import time
 from collections.abc import Sequence
@@ -101,9 +103,6 @@ class Lanes:
 
 def make_display(race: Race, *, as_json: bool, ascii_only: bool) -> Display:
     """Lanes if what it is written to is a terminal that can move its cursor; with --json that is standard error."""
-    import os
-    import sys
-
     stream = sys.stderr if as_json else sys.stdout
     moves = stream.isatty() and os.environ.get("TERM") != "dumb"
     return Lanes(race, stream, ascii_only=ascii_only) if moves else Lines(err=as_json)
@@ -125,10 +124,8 @@ def _notebook_time(said: Said, race: Race) -> str:
 
 
 def _lane(said: Said, steps: int, clock: str) -> tuple[float, str]:
-    if said.dev is not None and said.done:
-        loss = f"dev {nats(said.dev)}"
-    else:
-        loss = "" if said.loss is None else f"loss {nats(said.loss)}"
+    loss = "" if said.loss is None else f"loss {nats(said.loss)}"
+    loss = loss if said.dev is None else f"dev {nats(said.dev)}"
     doing = said.doing or (f"step {said.step:,}" if said.step else "")
     return min(1.0, said.step / steps), f"{doing:<17} {loss:<11} {clock}".rstrip()
 

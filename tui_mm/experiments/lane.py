@@ -39,7 +39,7 @@ def run_ours(order: Order, tell: Tell) -> None:
     best = Said()
     for event in build_trainer(order.config, split_for(order.config, corpus)).events():
         if isinstance(event, StepBlock):
-            tell(Said(step=event.last_step, loss=float(event.losses.mean()), dev=best.dev))
+            tell(Said(step=event.last_step, loss=float(event.losses.mean())))
         elif isinstance(event, Evaluation) and event.dev is not None and (best.dev is None or event.dev < best.dev):
             best = Said(step=event.step, dev=event.dev, seconds=time.perf_counter() - started)
             if event.dev <= order.target:
