@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.machine import machine, machine_line
-from benchmarks.quality import is_lecture_list, quality_row
+from benchmarks.quality import is_lecture_list, quality_rows
 from benchmarks.row import Row, table
 from benchmarks.scale import scale_rows
 from benchmarks.steps import steps_row
@@ -96,7 +96,7 @@ def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[
     _tell("windows")
     windows, whole = windows_rows(corpus, repeats)
     _tell("time to a dev loss")
-    rows = [steps, windows, whole, quality_row(corpus, repeats, quick)]
+    rows = [steps, windows, whole, *quality_rows(corpus, repeats, quick)]
     if large:
         _tell("a large list")
         size = len(corpus.text().encode())

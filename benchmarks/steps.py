@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Generator
 
-from benchmarks import notebook
+from benchmarks.notebook import NotebookLoop, lecture_config
 from benchmarks.row import Row, Target
 from benchmarks.timing import interleaved
 from data.corpus import Corpus
-from tui_mm.config import RunConfig, make_config
+from tui_mm.config import RunConfig
 from tui_mm.training.events import Event, StepBlock
 from tui_mm.training.setup import build_trainer
 from tui_mm.words import split_for
@@ -23,35 +22,6 @@ _TURNS = 5  # of a repeat, both sides: shorter than most of what disturbs a mach
 _WARM_UP = 200
 _LONGEST_BLOCK = 4096  # a block may pass the end of its turn by so much
 _COMPARED, _TOLERANCE = 20, 1e-3  # losses; rounding grows from 1e-8 at the first to 4e-3 at the 200th, it is chaotic
-
-
-class NotebookLoop:
-    """The notebook's loop on the windows of a corpus, with the weights and minibatches that the trainer has."""
-
-    def __init__(self, config: RunConfig, corpus: Corpus) -> None:
-        words = list(corpus.words())
-        ids = notebook.number_letters(words)
-        self._windows = notebook.windows_of(notebook.shuffled_parts(words)[0], ids, config.block_size)
-        self._generator = Generator().manual_seed(config.seed)
-        self._parameters = notebook.initial_parameters(
-            len(ids), config.block_size, config.embedding, config.hidden, self._generator
-        )
-        self._config = config
-        self.log_losses: list[float] = []
-
-    def train(self, steps: int) -> float:
-        """Steps per second."""
-        started = time.perf_counter()
-        notebook.train(
-            self._parameters,
-            *self._windows,
-            steps=steps,
-            batch_size=self._config.batch_size,
-            lr=self._config.lr,
-            generator=self._generator,
-            log_losses=self.log_losses,
-        )
-        return steps / (time.perf_counter() - started)
 
 
 class _Ours:
@@ -72,11 +42,6 @@ class _Ours:
                 if done >= steps:
                     return done / (time.perf_counter() - started)
         raise RuntimeError(f"the trainer ended after {done:,} of {steps:,} steps; are these words that can be learnt?")
-
-
-def lecture_config() -> RunConfig:
-    """The lecture's last model, on one thread of the CPU."""
-    return make_config("lecture", flags={"threads": 1, "device": "cpu"})
 
 
 def steps_row(corpus: Corpus, repeats: int, quick: bool) -> Row:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Promise
 from tests.test_compiled_engine import ROWS, V, config_of
 from tui_mm.compiler import cache as cache_module
 from tui_mm.compiler.cache import CacheError, ProgramCache
@@ -21,6 +22,9 @@ def cache(tmp_path: Path) -> ProgramCache:
     found = ProgramCache(tmp_path / "cache" / "programs")
     found.make()
     return found
+
+
+PROMISE = "a compiled program that others own or could have written, or a link to one, is not loaded"
 
 
 def kept(cache: ProgramCache, name: str, content: bytes = b"no library") -> Path:
@@ -47,16 +51,19 @@ def test_it_stands_in_the_cache_and_not_in_the_home(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("which", ["file", "folder"])
 @pytest.mark.parametrize("mode", [0o020, 0o002])
-def test_what_others_could_write_is_not_loaded(cache: ProgramCache, which: str, mode: int) -> None:
+def test_what_others_could_write_is_not_loaded(cache: ProgramCache, which: str, mode: int, promised: Promise) -> None:
     path = kept(cache, "a")
     changed = path if which == "file" else cache.folder
     changed.chmod(changed.stat().st_mode | mode)
     with pytest.raises(CacheError, match="can be written by others, and is not used"):
         cache.find_program("a")
+    promised(PROMISE, tried=1, lost=0)
 
 
 @pytest.mark.parametrize("which", ["file", "folder"])
-def test_what_another_user_owns_is_not_loaded(cache: ProgramCache, which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_user_owns_is_not_loaded(
+    cache: ProgramCache, which: str, monkeypatch: pytest.MonkeyPatch, promised: Promise
+) -> None:
     path = kept(cache, "a")
     own = os.getuid()
     if which == "file":
@@ -73,9 +80,10 @@ def test_what_another_user_owns_is_not_loaded(cache: ProgramCache, which: str, m
         monkeypatch.setattr(os, "getuid", lambda: own + 1)
     with pytest.raises(CacheError, match="belongs to another user"):
         cache.find_program("a")
+    promised(PROMISE, tried=1, lost=0)
 
 
-def test_a_link_is_not_followed(cache: ProgramCache, tmp_path: Path) -> None:
+def test_a_link_is_not_followed(cache: ProgramCache, tmp_path: Path, promised: Promise) -> None:
     elsewhere = tmp_path / "elsewhere.so"
     elsewhere.write_bytes(b"library")
     cache.path("a").symlink_to(elsewhere)
@@ -85,6 +93,7 @@ def test_a_link_is_not_followed(cache: ProgramCache, tmp_path: Path) -> None:
     other.folder.symlink_to(cache.folder)
     with pytest.raises(CacheError, match="is not what this program keeps there"):
         other.make()
+    promised(PROMISE, tried=2, lost=0)
 
 
 def test_the_longest_unused_make_room(cache: ProgramCache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ ATTRIBUTES = {
     ("_db", "enable_load_extension"), ("tempfile", "mktemp"), ("pd", "read_pickle"),
 }  # fmt: skip
 STARTING = {
-    "tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/cli/guard.py",
+    "tui_mm/worker/client.py", "tui_mm/experiments/starting.py", "tui_mm/experiments/side.py", "tui_mm/cli/guard.py",
     "tui_mm/compiler/compilation.py",
 }  # fmt: skip
 """Where programs are started: this very interpreter, with a list of arguments, and a shell with a script of ours."""

@@ -41,6 +41,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train_fraction": 1.0,
         "dev_fraction": 0.0,
     },
+    "speedrun": {
+        "engine": "eager",  # a second of training is not worth a compiler
+        "block_size": 5,
+        "hidden": 128,
+        "steps": 450,
+        "batch_size": 256,
+        "lr": 0.02,
+        "warmup": 0.1,
+        "eval_every": 450,  # at the end alone: before, the rate is too high for a good dev loss
+    },
     "bigram": _COUNTED | {"model": "bigram", "block_size": 1},
     "trigram": _COUNTED | {"model": "ngram", "block_size": 2, "smoothing": 0.15},
     "interpolated": _COUNTED | {"model": "interpolated", "block_size": 2},
@@ -118,6 +128,7 @@ PRESET_SUMMARIES = {
     "lecture": "the lecture's last model: 10/200, 200,000 steps of SGD, lr 0.1 then 0.01",
     "lecture-small": "the lecture's first model on all the data: 2/100",
     "five-words": "overfit the first five words, full batch, no dev or test split",
+    "speedrun": "what the lecture's 200,000 steps reach, as soon as can be",
     "bigram": "counts of letter pairs, the baseline",
     "trigram": "counts of three letters, smoothed as is best for names",
     "interpolated": "Bengio's trigram, mixed with shorter contexts",

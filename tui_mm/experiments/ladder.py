@@ -19,8 +19,8 @@ from tui_mm.training.events import Evaluation, Event, StepBlock
 from tui_mm.words import data_facts, model_facts
 from tui_mm.worker.session import SAMPLE_SEED_OFFSET, training_session
 
-LEFT_OUT = ("five-words", "lecture-small")
-"""Presets that are not for comparing: one trains on five words, one is the lecture's first try."""
+LEFT_OUT = ("five-words", "lecture-small", "speedrun")
+"""Presets that are not for comparing: one trains on five words, one is the lecture's first try, one stops early."""
 
 _ORDER = (
     "bigram", "neural-bigram", "trigram", "interpolated", "backoff", "lecture", "default", "makemore-mlp", "deep-mlp",
