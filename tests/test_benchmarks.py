@@ -47,14 +47,21 @@ def test_the_program_prints_every_row_as_json() -> None:
     assert answer["data"]["lecture_list"] is False
     assert (answer["repeats"], answer["quick"]) == (1, True)
     rows: list[dict[str, Any]] = answer["rows"]
-    steps, windows, whole, quality = rows
-    assert [row["name"] for row in (steps, windows, whole)] == [
+    steps, replicas, windows, whole, quality = rows
+    assert [row["name"] for row in (steps, replicas, windows, whole)] == [
         "training, lecture's 10/200",
+        "64 replicas, lecture's 10/200",
         "windows of 3",
         "bytes to windows of 3",
     ]
     assert quality["name"].startswith("time to dev loss ")
-    assert [row["target"] for row in rows] == ["at least 1.7 ×", "at least 50 ×", None, "at least 20 ×"]
+    assert [row["target"] for row in rows] == [
+        "at least 1.7 ×",
+        "at least 4 ×",
+        "at least 50 ×",
+        None,
+        "at least 20 ×",
+    ]
     for row in rows:
         assert set(row) == set(FIELDS)
         # A quick run is too short for the dev loss, and only "bytes to windows" has no target.
@@ -62,7 +69,7 @@ def test_the_program_prints_every_row_as_json() -> None:
         for name, kind in FIELDS.items():
             assert isinstance(row[name], kind) or (name in empty and row[name] is None), (row["name"], name)
         assert len(row["reference_repeats"]) == 1
-    assert all(row["measured"] > 0 and row["reference"] > 0 for row in (steps, windows, whole))
+    assert all(row["measured"] > 0 and row["reference"] > 0 for row in (steps, replicas, windows, whole))
 
 
 def test_a_row_compares_medians() -> None:

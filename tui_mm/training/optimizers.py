@@ -10,8 +10,8 @@ from torch import Tensor
 
 from tui_mm.config import RunConfig
 
-_ADAM_BETAS = (0.9, 0.99)  # makemore.py's; the second is lower than usual, for short runs
-_ADAM_EPS = 1e-8
+ADAM_BETAS = (0.9, 0.99)  # makemore.py's; the second is lower than usual, for short runs
+ADAM_EPS = 1e-8
 _ADAM_STATE = ("average", "square", "step")
 
 
@@ -106,10 +106,10 @@ class AdamW:
                 [],
                 steps,
                 lr=lr,
-                beta1=_ADAM_BETAS[0],
-                beta2=_ADAM_BETAS[1],
+                beta1=ADAM_BETAS[0],
+                beta2=ADAM_BETAS[1],
                 weight_decay=decay,
-                eps=_ADAM_EPS,
+                eps=ADAM_EPS,
                 amsgrad=False,
                 maximize=False,
             )
