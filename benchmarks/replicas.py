@@ -28,7 +28,10 @@ def replicas_row(corpus: Corpus, repeats: int, quick: bool, device: str = "cpu")
     steps, loop_steps, turns = (
         (_QUICK_STEPS, 10 * _QUICK_STEPS, repeats) if quick else (_STEPS, _LOOP_STEPS, repeats * _TURNS)
     )
-    config = lecture_config().but(steps=_WARM_UP + turns * steps, device=device)
+    preset = lecture_config()
+    config = preset.but(
+        steps=max(preset.steps, 2 * (_WARM_UP + turns * steps)), device=device
+    )  # the rate drops halfway
     ours = build_replicas([config.but(seed=config.seed + k) for k in range(REPLICAS)], split_for(config, corpus))
     torch.set_num_threads(1)
     first = ours.train(_WARM_UP)
