@@ -74,6 +74,12 @@ def alone(config: RunConfig, corpus: Corpus, dtype: torch.dtype) -> tuple[Traine
     return trainer, np.concatenate([e.losses for e in trainer.events() if isinstance(e, StepBlock)])
 
 
+def train(replicas: Replicas, count: int) -> np.ndarray:
+    """One block of so many steps: its losses."""
+    replicas._block = count
+    return next(replicas.blocks()).losses
+
+
 @pytest.mark.parametrize(("preset", "flags", "engine"), MODELS, ids=lambda v: getattr(v, "__name__", str(v)))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_a_replica_is_what_its_trainer_would_make(
@@ -102,7 +108,7 @@ def test_the_dev_loss_is_the_trainers(corpus: Corpus) -> None:
         configs = configs_of("lecture", flags)
         together = replicas_of(configs, corpus)
         list(together.blocks())
-        for config, dev in zip(configs, together.evaluate("dev"), strict=True):
+        for config, dev in zip(configs, (together.loss(i, "dev") for i in range(4)), strict=True):
             trainer, _ = alone(config, corpus, torch.float32)
             assert dev == pytest.approx(mean_loss(trainer.model, trainer.rows["dev"]), rel=1e-5)
 
@@ -140,7 +146,7 @@ def test_one_that_diverges_leaves_the_others_alone(flags: dict[str, Any], corpus
         expected = {name: value.clone() for name, value in without.put(at).state_dict().items()}
         for name, value in beside.put(place).state_dict().items():
             torch.testing.assert_close(value, expected[name], rtol=1e-6, atol=1e-7)
-    dev = list(beside.evaluate("dev"))
+    dev = [beside.loss(i, "dev") for i in range(3)]
     assert [math.isfinite(loss) for loss in dev] == [True, False, True]
     assert np.isfinite(beside.recent_losses()).tolist() == [True, False, True]
 
@@ -149,18 +155,18 @@ def test_groups_and_blocks_change_nothing(corpus: Corpus, monkeypatch: pytest.Mo
     config = make_config("lecture", flags=TINY)
     configs = [config.but(seed=seed, momentum=0.5 * (seed % 2)) for seed in range(7)]
     whole = replicas_of(configs, corpus)
-    expected = whole.train(STEPS)
+    expected = train(whole, STEPS)
     monkeypatch.setattr(training, "_CACHE_NUMBERS", 2 * training.working_set(whole.model, 8))
     parts = replicas_of(configs, corpus)
     assert [group.members for group in parts._groups] == [[0, 2], [4, 6], [1], [3, 5]]
-    found = np.concatenate([parts.train(count) for count in (1, 4, 2, 5)])
+    found = np.concatenate([train(parts, count) for count in (1, 4, 2, 5)])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_what_is_recent_is_the_last_tenth(corpus: Corpus) -> None:
     config = make_config("lecture", flags=TINY | {"steps": 40})
     together = replicas_of([config, config.but(seed=1)], corpus)
-    losses = np.concatenate([together.train(count) for count in (1, 10, 9, 20)])
+    losses = np.concatenate([train(together, count) for count in (1, 10, 9, 20)])
     np.testing.assert_allclose(together.recent_losses(), losses[-4:].mean(0), rtol=1e-6)
 
 

@@ -6,6 +6,7 @@ and the same minibatches, from a generator of its own. Evaluation is only at the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from tui_mm.training.setup import build_model, check_splits, prepare
 BLOCK_SECONDS = 0.03  # as the trainer's
 _MAX_BLOCK = 256  # steps
 _CACHE_NUMBERS = 1 << 18  # that a group of replicas goes through in a step: 1 MiB, what a core keeps near
-_MOST_ROWS = 1 << 15  # predictions of a group's step where any model is mapped: bounds its memory
+_MOST_ROWS = 1 << 13  # predictions of a group's step where any model is mapped: bounds its memory
 _SCHEDULED = ("schedule", "steps", "decay_at", "decay_factor", "warmup", "decay_rate")
 
 
@@ -59,7 +60,7 @@ class _Group:
 class Replicas:
     """``configs`` may differ in what ``alike.VARIED`` names. Raises ConfigError.
 
-    losses: of the last step, float32 (n,); diverged_at: the first step whose loss was not finite, 0 for none, (n,)
+    diverged_at: the first step whose loss was not finite, 0 for none, int64 (n,)
     """
 
     def __init__(
@@ -109,33 +110,36 @@ class Replicas:
     def _rows_of_a_step(self) -> int:
         return self.configs[0].batch_size or len(self.rows["train"])
 
-    def blocks(self, block_seconds: float = BLOCK_SECONDS) -> Iterator[ReplicaBlock]:
-        """Train on to the last step, in blocks of about so many seconds. Can be closed at any block and called
-        again."""
+    def turns(self, block_seconds: float = BLOCK_SECONDS) -> Iterator[ReplicaBlock | None]:
+        """Train on to the last step: about so many seconds of one group after another, so that a group stays in the
+        cache. ``None`` says that a group has had its turn and others are behind; left there, it cannot be gone on."""
         while self.step < self.total_steps:
-            started = time.perf_counter()
             count = min(self._block, self.total_steps - self.step)
-            losses = self.train(count)
-            elapsed = time.perf_counter() - started
-            self._block = max(1, min(_MAX_BLOCK, round(block_seconds * count / elapsed), 4 * count))
-            yield ReplicaBlock(self.step - count + 1, losses, self.seconds)
+            lrs = self._rates(count)
+            losses = torch.empty(count, len(self))
+            elapsed = []
+            for group in self._groups:
+                started = time.perf_counter()
+                of_group = group.engine.run(*self._batches(group.members, count), lrs[:, group.members], self.step)
+                losses[:, group.members] = of_group.to("cpu", torch.float32)
+                elapsed.append(time.perf_counter() - started)
+                if group is not self._groups[-1]:
+                    yield None
+            self._block = max(1, min(_MAX_BLOCK, round(block_seconds * count / max(elapsed)), 4 * count))
+            yield self._done(losses.numpy(), sum(elapsed))
 
-    def train(self, count: int) -> NDArray[np.float32]:
-        """So many steps of all replicas, group by group, so that a group stays in the cache: losses (count, n)."""
-        started = time.perf_counter()
-        lrs = self._rates(count)
-        losses = torch.empty(count, len(self))
-        for group in self._groups:
-            of_group = group.engine.run(*self._batches(group.members, count), lrs[:, group.members], self.step)
-            losses[:, group.members] = of_group.to("cpu", torch.float32)
-        values = losses.numpy()
-        bad = ~np.isfinite(values)
+    def blocks(self, block_seconds: float = BLOCK_SECONDS) -> Iterator[ReplicaBlock]:
+        """The same without turns. Can be closed at any block and called again."""
+        return (block for block in self.turns(block_seconds) if block is not None)
+
+    def _done(self, losses: NDArray[np.float32], elapsed: float) -> ReplicaBlock:
+        bad = ~np.isfinite(losses)
         new = bad.any(0) & (self.diverged_at == 0)
         self.diverged_at[new] = self.step + 1 + bad.argmax(0)[new]
-        self.step += count
-        self._remember(values)
-        self.seconds += time.perf_counter() - started
-        return values
+        self.step += len(losses)
+        self.seconds += elapsed
+        self._remember(losses)
+        return ReplicaBlock(self.step - len(losses) + 1, losses, self.seconds)
 
     def _rates(self, count: int) -> Tensor:
         """Float64 (count, n)."""
@@ -187,16 +191,14 @@ class Replicas:
         self.model.load_state_dict(tensors, strict=False)
         return self.model
 
-    def evaluate(self, split: str) -> Iterator[float]:
-        """The loss of one replica after another over a whole split; NaN for those that diverged."""
-        for replica in range(len(self)):
-            if self.diverged_at[replica]:
-                yield float("nan")
-                continue
-            model = self.put(replica)
-            if "dev" in self.rows:
-                model.adapt(self.rows["dev"].distinct())
-            yield mean_loss(model, self.rows[split])
+    def loss(self, replica: int, split: str) -> float:
+        """Of one replica over a whole split; NaN if it diverged."""
+        if self.diverged_at[replica]:
+            return math.nan
+        model = self.put(replica)
+        if "dev" in self.rows:
+            model.adapt(self.rows["dev"].distinct())
+        return mean_loss(model, self.rows[split])
 
 
 def build_replicas(configs: Sequence[RunConfig], splits: Splits) -> Replicas:
