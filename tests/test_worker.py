@@ -260,7 +260,7 @@ def test_rates_are_trained_at_beside_a_training_which_stays_the_same_to_the_bit(
     async def scenario() -> None:
         plain, watched = new_run(corpus, steps=2000), new_run(corpus, steps=2000)
         train_here(plain)
-        plan = ask.TrainedSweep(rates=3, seeds=2, steps=40)
+        plan = ask.TrainedSweep(rates=3, seeds=2, steps=300)
         async with worker_of(watched) as client:
             with pytest.raises(ask.CommandError, match="a spread needs two"):
                 await client.ask(ask.TrainedSweep(seeds=1))
@@ -268,20 +268,20 @@ def test_rates_are_trained_at_beside_a_training_which_stays_the_same_to_the_bit(
                 await client.ask(ask.TrainedSweep(rates=1))
             client.send(ask.Start())
             sweeping = client.send(plan)
-            with pytest.raises(ask.CommandError, match="sweep is under way"):
+            with pytest.raises(ask.CommandError, match="one is under way"):
                 await client.ask(ask.Sweep())
             await until(lambda: client.answer(sweeping))
             await finished(watched)
         assert same(plain, watched)
         with watched.store() as store:
             trials = Trials.of_points(*store.sweep_points())
-            assert store.get("trained_sweep") == {"steps": 40, "done": 40, "measured": "dev", "is_final": True}
+            assert store.get("trained_sweep") == {"steps": 300, "done": 300, "measured": "dev", "is_final": True}
         assert trials is not None
         assert trials.exponents.tolist() == [-3.0, -1.5, 0.0]
         config = watched.config()
         configs = trial_configs(config, trials.exponents, plan.seeds, plan.steps)
         alone = [p for p in results(build_replicas(configs, split_for(config, corpus))) if p is not None][-1]
-        np.testing.assert_allclose(trials.losses.flatten(), alone.losses, rtol=1e-4)
+        np.testing.assert_allclose(trials.losses.flatten(), alone.losses, rtol=1e-3)
 
     asyncio.run(scenario())
 

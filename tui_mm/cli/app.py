@@ -31,6 +31,7 @@ def _with_config(command: Any) -> Any:
 _COMMANDS = {
     "train": "tui_mm.cli.train:train_command",
     "sweep": "tui_mm.cli.sweep:sweep_command",
+    "grid": "tui_mm.cli.grid:grid_command",
     "sample": "tui_mm.cli.sample:sample_command",
     "eval": "tui_mm.cli.sample:eval_command",
     "runs": "tui_mm.cli.runs:runs_group",
