@@ -32,7 +32,9 @@ from tui_mm.training.setup import build_model, check_splits, prepare
 BLOCK_SECONDS = 0.03  # as the trainer's
 _MAX_BLOCK = 256  # steps
 _CACHE_NUMBERS = 1 << 18  # that a group of replicas goes through in a step: 1 MiB, what a core keeps near
-_MOST_ROWS = 1 << 13  # predictions of a group's step where any model is mapped: bounds its memory
+_MAPPED_WORK = 1 << 22  # multiply-adds of a step of any other model: beyond, one by one is faster on a CPU
+_MAPPED_ROWS = 1 << 13  # predictions of a step of a group of these
+_MAPPED_NUMBERS = 1 << 20  # and its parameters: 4 MiB
 _SCHEDULED = ("schedule", "steps", "decay_at", "decay_factor", "warmup", "decay_rate")
 
 
@@ -221,26 +223,35 @@ def build_replicas(configs: Sequence[RunConfig], splits: Splits) -> Replicas:
 
 
 def make_replica_engine(model: LanguageModel, replicas: Sequence[Replica]) -> ReplicaEngine:
+    """For one of ``groups``."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    if replicas[0].config.dropout or (on_cpu and len(replicas) == 1):
+        return SeparateReplicas(model, replicas)
     if is_stackable(model):
         return DerivedReplicas(model, replicas)
-    if replicas[0].config.dropout:
-        return SeparateReplicas(model, replicas)
     return MappedReplicas(model, replicas)
 
 
 def groups(model: LanguageModel, replicas: Sequence[Replica], rows: int) -> list[list[int]]:
-    """Which replicas are one batched model: on the CPU as many as stay in the cache, and plain SGD apart from what
-    keeps a state."""
-    positions = model.block_size if model.layout == "sequence" else 1
-    if next(model.parameters()).device.type != "cpu":
-        most = len(replicas)
-    elif is_stackable(model):
-        most = max(1, _CACHE_NUMBERS // working_set(model, rows))
-    else:
-        most = max(1, _MOST_ROWS // (rows * positions))
-    found = []
-    for plain in (True, False):
-        alike = [i for i, replica in enumerate(replicas) if is_plain(replica) == plain]
-        count = -(-len(alike) // most)
-        found += [alike[k * len(alike) // count : (k + 1) * len(alike) // count] for k in range(count)]
-    return found
+    """Which replicas are one batched model. A GPU takes all; on a CPU a group stays in the cache, and those whose steps
+    are long for themselves, or draw dropout, are trained one by one. Plain SGD stays apart from what keeps a state."""
+    everyone = list(range(len(replicas)))
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    if replicas[0].config.dropout:
+        return [[i] for i in everyone]
+    if is_stackable(model):
+        most = _CACHE_NUMBERS // working_set(model, rows) if on_cpu else len(replicas)
+        plain = [i for i in everyone if is_plain(replicas[i])]
+        return [*_cut(plain, most), *_cut([i for i in everyone if i not in set(plain)], most)]
+    predictions = rows * (model.block_size if model.layout == "sequence" else 1)
+    if not on_cpu:
+        return [everyone]
+    if predictions * model.parameter_count() > _MAPPED_WORK:
+        return [[i] for i in everyone]
+    return _cut(everyone, min(_MAPPED_ROWS // predictions, _MAPPED_NUMBERS // model.parameter_count()))
+
+
+def _cut(members: list[int], most: int) -> list[list[int]]:
+    """In parts of at most so many, as equal as can be."""
+    count = -(-len(members) // max(1, most))
+    return [members[k * len(members) // count : (k + 1) * len(members) // count] for k in range(count)]
