@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine, machine_line
 from benchmarks.quality import is_lecture_list, quality_rows
+from benchmarks.replicas import replicas_row
 from benchmarks.row import Row, table
 from benchmarks.scale import scale_rows
 from benchmarks.steps import steps_row
@@ -93,10 +94,12 @@ def _check(corpus: Corpus) -> None:
 def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[Row]:
     _tell("training steps")
     steps = steps_row(corpus, repeats, quick)
+    _tell("64 replicas")
+    replicas = replicas_row(corpus, repeats, quick)
     _tell("windows")
     windows, whole = windows_rows(corpus, repeats)
     _tell("time to a dev loss")
-    rows = [steps, windows, whole, *quality_rows(corpus, repeats, quick)]
+    rows = [steps, replicas, windows, whole, *quality_rows(corpus, repeats, quick)]
     if large:
         _tell("a large list")
         size = len(corpus.text().encode())

@@ -47,15 +47,23 @@ def test_the_program_prints_every_row_as_json() -> None:
     assert answer["data"]["lecture_list"] is False
     assert (answer["repeats"], answer["quick"]) == (1, True)
     rows: list[dict[str, Any]] = answer["rows"]
-    steps, windows, whole, *qualities = rows
-    assert [row["name"] for row in (steps, windows, whole)] == [
+    steps, replicas, windows, whole, *qualities = rows
+    assert [row["name"] for row in (steps, replicas, windows, whole)] == [
         "training, lecture's 10/200",
+        "64 replicas, lecture's 10/200",
         "windows of 3",
         "bytes to windows of 3",
     ]
     assert [row["name"].rpartition(", ")[2] for row in qualities] == ["speedrun", "default"]
     assert all(row["name"].startswith("time to dev loss ") for row in qualities)
-    assert [row["target"] for row in rows] == ["at least 1.7 ×", "at least 50 ×", None, "at least 20 ×", None]
+    assert [row["target"] for row in rows] == [
+        "at least 1.7 ×",
+        "at least 4 ×",
+        "at least 50 ×",
+        None,
+        "at least 20 ×",
+        None,
+    ]
     for row in rows:
         assert set(row) == set(FIELDS)
         # A quick run is too short for the dev loss.
@@ -64,7 +72,7 @@ def test_the_program_prints_every_row_as_json() -> None:
         for name, kind in FIELDS.items():
             assert isinstance(row[name], kind) or (name in empty and row[name] is None), (row["name"], name)
         assert len(row["reference_repeats"]) == 1
-    assert all(row["measured"] > 0 and row["reference"] > 0 for row in (steps, windows, whole))
+    assert all(row["measured"] > 0 and row["reference"] > 0 for row in (steps, replicas, windows, whole))
 
 
 def test_a_row_compares_medians() -> None:

@@ -109,6 +109,32 @@ def test_sweep_gives_curve_and_suggestions(cli: Cli, words_file: Path) -> None:
     assert cli("runs").out.startswith("no runs")
 
 
+def test_rates_are_trained_at_with_several_seeds_each(cli: Cli, words_file: Path) -> None:
+    asked = ("sweep", "--data", words_file, "--preset", "lecture-small", "--threads", "1", "--train-steps", 40)
+    asked += ("--points", 5, "--seeds", 3, "--to", 2)
+    done = cli(*asked, "--json")
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found["exponents"] == [-3.0, -1.75, -0.5, 0.75, 2.0]
+    assert found["seeds"] == [2147483647, 2147483648, 2147483649]
+    assert (found["train_steps"], found["measured"]) == (40, "dev")
+    assert [len(row) for row in found["losses"]] == [3] * 5
+    assert found["diverged"][-1] == 3, "a rate of 100 is too high"
+    assert found["losses"][-1] == [None] * 3
+    assert found["best"] == pytest.approx(10**-0.5)
+    assert found["as_good"][0] <= found["best"] <= found["as_good"][1]
+    k = found["exponents"].index(-0.5)
+    assert found["low"][k] <= found["median"][k] <= found["high"][k]
+    assert "step 40/40" in done.err
+    chart = cli(*asked)
+    assert "dev loss over the exponent e" in chart.out
+    assert "3 of 3" in chart.out
+    assert chart.out.splitlines()[-1] == "try: --lr 0.32"
+    train = cli(*asked, "--train-fraction", "1", "--dev-fraction", "0", "--json")
+    assert json.loads(train.out)["measured"] == "train", "without a dev split"
+    assert cli("runs").out.startswith("no runs")
+
+
 def test_runs_are_listed_shown_and_deleted(cli: Cli, words_file: Path) -> None:
     assert "no runs" in cli("runs").out
     ids = [json.loads(cli("train", "--data", words_file, *SMALL, "--json").out)["run"] for _ in range(2)]
@@ -278,6 +304,12 @@ def test_escape_sequences_in_words_never_reach_the_terminal(cli: Cli, tmp_path: 
         (("eval", "last", "--split", "all"), ["--split", "train", "dev", "test"]),
         (("sweep", "--from", "1", "--to", "0"), ["--from"]),
         (("sweep", "--model", "bigram"), ["no learning rate"]),
+        (("sweep", "--model", "bigram", "--train-steps", "5"), ["learns by counting", "give mlp"]),
+        (("sweep", "--train-steps", "0"), ["--train-steps: 0", "from 1 to 1,000,000"]),
+        (("sweep", "--train-steps", "5", "--seeds", "65"), ["--seeds: 65", "from 1 to 64"]),
+        (("sweep", "--train-steps", "5", "--points", "1"), ["--points: 1", "from 2 to 1,000"]),
+        (("sweep", "--train-steps", "5", "--points", "1000", "--seeds", "64"), ["replicas: 64,000", "1 to 4,096"]),
+        (("sweep", "--seeds", "3"), ["--seeds goes with --train-steps"]),
         (("resume", "abc"), ["no runs"]),
         (("runs", "delete", "abc"), ["no runs"]),
         (("data", "fetch", "nothing"), ["nothing", "lecture-names"]),

@@ -12,11 +12,12 @@ from textual.app import App
 from textual.binding import Binding
 from textual.widgets import Input, Static
 
-from tests.still import STATUS, Moment, Seat, StillApp, held
+from tests.still import CONFIG, STATUS, Moment, Seat, StillApp, held
 from tui_mm.dashboard.app import DashboardApp
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.screens.help import HelpScreen, help_lines, help_sections
 from tui_mm.runs.home import Home
+from tui_mm.training.trials import usual_steps
 from tui_mm.worker.protocol import (
     Checkpoint,
     Command,
@@ -30,6 +31,7 @@ from tui_mm.worker.protocol import (
     Step,
     Stop,
     Sweep,
+    TrainedSweep,
 )
 
 MOMENTS: list[Moment] = ["no words", "untrained", "training", "paused", "done", "not finite"]
@@ -52,6 +54,7 @@ SENT: dict[str, dict[Moment, list[Command]]] = {
     },
     "x": {"untrained": NOTHING, "training": [Stop()], "paused": [Stop()], "done": NOTHING, "not finite": NOTHING},
     "l": {moment: [Sweep()] for moment in STATUS},
+    "R": {moment: [TrainedSweep(steps=usual_steps(CONFIG))] for moment in STATUS},
     "v": {moment: [Evaluate("dev")] for moment in STATUS},
     "c": {moment: [Checkpoint()] for moment in STATUS},
 }  # fmt: skip

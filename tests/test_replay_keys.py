@@ -132,7 +132,7 @@ KEYS: dict[str, Callable[[Seat, str], Coroutine[Any, Any, None]]] = {
     **dict.fromkeys("123456789", going_to_panel),
     "escape": leaving_panel,
     "question_mark": helped,
-    **dict.fromkeys("tlsernNxLvcC", refusing),
+    **dict.fromkeys("tlRsernNxLvcC", refusing),
 }
 
 

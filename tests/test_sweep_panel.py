@@ -235,6 +235,74 @@ def test_every_key_is_borne_with_short_flat_and_empty_sweeps() -> None:
     play(scene())
 
 
+RATES = np.linspace(-3, 0, 7)
+LOSSES = np.array([[3.3, 3.2], [2.9, 3.0], [2.6, 2.5], [2.3, 2.4], [2.35, 2.37], [2.9, np.nan], [np.nan, np.nan]])
+
+
+def trained(done: int = 200) -> ViewState:
+    """A state with rates that were trained at, so many of 200 steps."""
+    state = ViewState(make_config(flags={"lr": 0.0123}), color=False)
+    plan = {"steps": 200, "done": done, "measured": "dev" if done == 200 else "train", "is_final": done == 200}
+    losses = LOSSES if done else np.full_like(LOSSES, np.nan)
+    state.follower = SimpleNamespace(  # type: ignore[assignment]
+        sweep_exponents=np.repeat(RATES, 2), sweep_losses=losses.flatten(), meta={"trained_sweep": plan}
+    )
+    return state
+
+
+def test_rates_that_were_trained_at_have_a_cursor_that_goes_from_one_to_the_next() -> None:
+    async def scene() -> None:
+        app = Seat(trained())
+        async with app.run_test(size=(90, 24)) as pilot:
+            app.panel.focus()
+            assert "dev loss over the exponent" in app.text
+            assert "B best 10**-1.50" in app.text
+            assert "x diverged" in app.text
+            await pilot.press("enter")
+            assert app.chosen == [shown_rate(10**-1.5)]
+            await pilot.press("right")
+            assert app.panel.cursor == -1.5, "first at the best"
+            await pilot.press("right")
+            assert app.panel.cursor == -1.0
+            assert "10**-1.00 = 0.1, 2.360 (2.350 to 2.370)" in app.text
+            await pilot.press("right", "right", "right")
+            assert app.panel.cursor == -0.5, "where all diverged there is nothing to choose"
+            assert "1 of 2 diverged" in app.text
+            await pilot.press("left", "left", "enter")
+            assert app.chosen[1:] == [shown_rate(10**-1.5)]
+            await pilot.press("up")
+            assert app.panel.cursor == -1.0, "the greatest that is as good"
+
+    play(scene())
+
+
+@pytest.mark.parametrize("size", [(90, 24), (80, 22), (50, 13), (30, 9), (3, 2)])
+def test_rates_under_way_say_how_far_they_are_and_suggest_nothing_yet(size: tuple[int, int]) -> None:
+    async def scene() -> None:
+        app = Seat(trained(0))
+        async with app.run_test(size=size) as pilot:
+            app.panel.focus()
+            if size[0] > 40:
+                assert "no finite losses to draw: 0 of 200 steps" in app.text
+            await pilot.press("left", "up", "enter", "escape")
+            app.panel.state.follower = trained(80).follower
+            app.panel.draw()
+            if size[0] > 20:
+                assert "80 of 200 steps" in app.text
+            assert "best" not in app.text
+            await pilot.press("up", "enter")
+            assert app.chosen == []
+            app.panel.state.follower = trained().follower
+            app.panel.draw()
+            await pilot.press("enter")
+            assert app.chosen == [shown_rate(10**-1.5)]
+            app.panel.state.follower = swept().follower
+            app.panel.draw()
+            assert app.panel.cursor is None, "another sweep"
+
+    play(scene())
+
+
 def test_what_is_planned_goes_on_evenly_to_the_end() -> None:
     assert planned_exponents(X[:100]) == pytest.approx(X)
     assert planned_exponents(X) is X

@@ -17,6 +17,10 @@ from tui_mm.config import RunConfig, make_config
 from tui_mm.runs.checkpoints import load_checkpoint
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Run, create_run
+from tui_mm.training.replicas.results import results
+from tui_mm.training.replicas.training import build_replicas
+from tui_mm.training.trials import Trials, trial_configs
+from tui_mm.words import split_for
 from tui_mm.worker import protocol as ask
 from tui_mm.worker import server as server_module
 from tui_mm.worker.client import WorkerClient, WorkerGoneError
@@ -248,6 +252,36 @@ def test_what_is_refused_says_why_and_the_training_goes_on(corpus: Corpus) -> No
                     await client.ask(command)
             reached = steps_of(run)
             await until(lambda: steps_of(run) > reached)
+
+    asyncio.run(scenario())
+
+
+def test_rates_are_trained_at_beside_a_training_which_stays_the_same_to_the_bit(corpus: Corpus) -> None:
+    async def scenario() -> None:
+        plain, watched = new_run(corpus, steps=2000), new_run(corpus, steps=2000)
+        train_here(plain)
+        plan = ask.TrainedSweep(rates=3, seeds=2, steps=300)
+        async with worker_of(watched) as client:
+            with pytest.raises(ask.CommandError, match="a spread needs two"):
+                await client.ask(ask.TrainedSweep(seeds=1))
+            with pytest.raises(ask.CommandError, match="--points: 1 is not allowed"):
+                await client.ask(ask.TrainedSweep(rates=1))
+            client.send(ask.Start())
+            sweeping = client.send(plan)
+            with pytest.raises(ask.CommandError, match="one is under way"):
+                await client.ask(ask.Sweep())
+            await until(lambda: client.answer(sweeping))
+            await finished(watched)
+        assert same(plain, watched)
+        with watched.store() as store:
+            trials = Trials.of_points(*store.sweep_points())
+            assert store.get("trained_sweep") == {"steps": 300, "done": 300, "measured": "dev", "is_final": True}
+        assert trials is not None
+        assert trials.exponents.tolist() == [-3.0, -1.5, 0.0]
+        config = watched.config()
+        configs = trial_configs(config, trials.exponents, plan.seeds, plan.steps)
+        alone = [p for p in results(build_replicas(configs, split_for(config, corpus))) if p is not None][-1]
+        np.testing.assert_allclose(trials.losses.flatten(), alone.losses, rtol=1e-3)
 
     asyncio.run(scenario())
 

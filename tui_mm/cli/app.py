@@ -32,6 +32,7 @@ _COMMANDS = {
     "train": "tui_mm.cli.train:train_command",
     "sweep": "tui_mm.cli.sweep:sweep_command",
     "speedrun": "tui_mm.cli.speedrun:speedrun_command",
+    "grid": "tui_mm.cli.grid:grid_command",
     "sample": "tui_mm.cli.sample:sample_command",
     "eval": "tui_mm.cli.sample:eval_command",
     "runs": "tui_mm.cli.runs:runs_group",

@@ -62,6 +62,7 @@ class DashboardApp(PacedApp, PanelHost):
         _key("N", "step(100)", "100 steps", "Train a hundred steps, then pause"),
         _key("x", "stop", "stop", "Stop the training and keep a checkpoint; t goes on from it"),
         _key("L", "rate", "set the rate", "Type a learning rate, from the next step on"),
+        _key("R", "train_rates", "train at rates", "Train at 16 learning rates, 4 seeds each, all at once"),
         _key("v", "evaluate", "evaluate", "The loss over the whole dev split, now"),
         _key("c", "checkpoint", "checkpoint", "Keep a checkpoint now"),
         _key("o", "words", "open words", "Choose another word list"),

@@ -137,6 +137,12 @@ class PanelHost(DialogHost):
         await self.action_panel("sweep")
         self.tell(ask.Sweep(), lambda _: "", timeout=math.inf)  # answered at its end
 
+    async def action_train_rates(self) -> None:
+        await self.action_panel("sweep")
+        from tui_mm.training.trials import usual_steps
+
+        self.tell(ask.TrainedSweep(steps=usual_steps(self.state.config)), lambda _: "", timeout=math.inf)
+
     async def action_sample(self) -> None:
         await self.action_panel("samples")
         if self.samples is not None:

@@ -127,7 +127,7 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         _key("escape", "scrubber", "leave the panel", "From a panel back to the scrubber"),
         _key("question_mark", "help", "help", "Every key", show=True),
         _key("q", "quit", "quit", "Leave the replay", show=True),
-        Binding("t,l,s,e,r,n,N,x,L,v,c,C", "trains_not", show=False, system=True),  # the dashboard's, in every finger
+        Binding("t,l,R,s,e,r,n,N,x,L,v,c,C", "trains_not", show=False, system=True),  # the dashboard's, in every finger
     ]  # fmt: skip
 
     class WordsRead(Message):

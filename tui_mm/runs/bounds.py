@@ -102,6 +102,13 @@ class _Model(Struct):
     block_size: _Count = 0
 
 
+class _TrainedSweep(Struct):
+    steps: _Count = 0
+    done: _Count = 0
+    measured: Annotated[str, Meta(pattern=r"\A(train|dev)\Z")] = "train"
+    is_final: bool = False
+
+
 _META: dict[str, Any] = {
     "id": Annotated[str, Meta(max_length=64)],
     "name": Annotated[str, Meta(max_length=200)] | None,
@@ -115,6 +122,7 @@ _META: dict[str, Any] = {
     "threads": Annotated[int, Meta(ge=1, le=4096)] | None,
     "engines": Annotated[str, Meta(pattern=PATTERN, max_length=MAX_CHARACTERS)] | None,
     "torch": Annotated[str, Meta(max_length=200)] | None,
+    "trained_sweep": _TrainedSweep,
     "generation": _Count,
     "test_evaluations": _Count,
     "pid": _Count | None,

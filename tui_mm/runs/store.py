@@ -240,6 +240,19 @@ class RunStore(Database):
         data = [np.ascontiguousarray(a, dtype="<f8").tobytes() for a in (exponents, losses)]
         self._run("INSERT INTO sweeps VALUES (?, ?, ?, ?)", (sweep, first, *data))
 
+    def set_trained_sweep(
+        self, sweep: int, exponents: NDArray[Any], losses: NDArray[Any], plan: Mapping[str, Any]
+    ) -> None:
+        """All points of a sweep, in place of what there is of it, and how far it is: ``steps``, ``done``, ``measured``,
+        ``is_final``."""
+
+        def replace() -> None:
+            self._run("DELETE FROM sweeps WHERE sweep = ?", (sweep,))
+            self.add_sweep_points(sweep, 0, exponents, losses)
+            self.set(trained_sweep=dict(plan))
+
+        self.write(replace)
+
     def sweep_points(self, sweep: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Exponents and losses of a sweep so far, by default of the last one."""
         rows = self._run(

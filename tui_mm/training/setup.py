@@ -100,7 +100,7 @@ def _build_trainer(config: RunConfig, splits: Splits, device: torch.device) -> T
         device = torch.device("cpu")  # tables in float64, which are looked up
     model.to(device)
     rows = all_rows(splits, model, device)
-    _check_splits(config, rows)
+    check_splits(config, rows)
     if not config.counts:
         rows["train"].lay_out()
     prepare(model, rows)
@@ -111,7 +111,8 @@ def _build_trainer(config: RunConfig, splits: Splits, device: torch.device) -> T
     return Trainer(model, rows, config, generator=generator, device=device)
 
 
-def _check_splits(config: RunConfig, rows: Mapping[str, Rows]) -> None:
+def check_splits(config: RunConfig, rows: Mapping[str, Rows]) -> None:
+    """Raises ConfigError for a model that needs a dev split where there is none."""
     if "dev" in rows:
         return
     if KINDS[config.model].needs_dev:

@@ -96,6 +96,18 @@ class Sweep(Command, frozen=True):
     points: int = 1000
 
 
+class TrainedSweep(Command, frozen=True):
+    """A training at every rate, so many steps with so many seeds each, all at once; the losses of all of them appear
+    in the store as they train, and stand for the whole dev split at the end."""
+
+    kind: ClassVar[str] = "trained sweep"
+    low: float = -3.0
+    high: float = 0.0
+    rates: int = 16
+    seeds: int = 4
+    steps: int = 1000
+
+
 class Checkpoint(Command, frozen=True):
     kind: ClassVar[str] = "checkpoint"
 
@@ -121,11 +133,13 @@ class Configure(Command, frozen=True):
 
 COMMANDS: dict[str, type[Command]] = {
     c.kind: c
-    for c in (Start, Pause, Step, Stop, SetLr, Sample, Compare, Evaluate, Sweep, Checkpoint, Inspect, Configure)
-}
+    for c in (
+        Start, Pause, Step, Stop, SetLr, Sample, Compare, Evaluate, Sweep, TrainedSweep, Checkpoint, Inspect, Configure,
+    )
+}  # fmt: skip
 
 
-ORDERS = (Start, Pause, Step, Stop, SetLr, Evaluate, Sweep, Checkpoint, Configure)
+ORDERS = (Start, Pause, Step, Stop, SetLr, Evaluate, Sweep, TrainedSweep, Checkpoint, Configure)
 """What changes a run or takes its time, of which all its viewers are told."""
 
 

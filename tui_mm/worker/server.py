@@ -8,8 +8,7 @@ paused, does not return. A worker that nobody watches trains on to the end, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -24,15 +23,14 @@ from tui_mm.runs.faults import StorageError
 from tui_mm.runs.home import RunError
 from tui_mm.training.devices import DeviceError
 from tui_mm.training.events import Event, Finished
-from tui_mm.training.lr_range import SweepBlock, lecture_exponents, lr_range_test
 from tui_mm.training.rows import mean_loss
-from tui_mm.training.setup import build_model, prepare
 from tui_mm.training.trainer import Trainer
 from tui_mm.worker import protocol as ask
 from tui_mm.worker.client import OUTDATED
 from tui_mm.worker.comparison import Comparer, Live, Question
 from tui_mm.worker.loading import TrainedModel
 from tui_mm.worker.session import TrainingSession
+from tui_mm.worker.sweeping import RangeTest, RunningSweep, TrainedRates
 from tui_mm.worker.trouble import WaitEndedError, log_exception, write_line
 from tui_mm.worker.viewers import Foreground, Viewers
 
@@ -40,14 +38,6 @@ MAX_SAMPLES = 1000
 _WAIT_SECONDS = 0.02  # between looks into the inbox while there is nothing to do
 _TIDY_SECONDS = 60.0  # what was answered stands at least so long, however many commands follow
 USER_ERRORS = (ask.CommandError, ConfigError, CorpusError, DeviceError, SamplingError, VocabularyError, RunError)
-
-
-@dataclass
-class _RunningSweep:
-    command: int  # to be answered when it is done
-    number: int  # under which its points stand in the store
-    blocks: Iterator[SweepBlock]
-    done: int = 0
 
 
 class Server:
@@ -79,7 +69,7 @@ class Server:
         self._announced = False  # the pause stands in the store
         self._spoilt = False  # the trainer's state is not to be gone on from
         self._seen = -1
-        self._sweep: _RunningSweep | None = None
+        self._sweep: RunningSweep | None = None
         self._index: WordIndex | None = None
         self._comparer = Comparer()
         self._outdated: list[int] = []  # commands to be deleted at the next tidying
@@ -224,7 +214,7 @@ class Server:
             ask.Inspect: lambda command: self._session.inspector.answer(self._trainer, command),
             ask.Configure: self._configure,
         }
-        if isinstance(command, ask.Sweep):
+        if isinstance(command, ask.Sweep | ask.TrainedSweep):
             self._begin_sweep(number, command)
             return None
         return handlers[type(command)](command)
@@ -351,17 +341,15 @@ class Server:
 
     # -- the sweep
 
-    def _begin_sweep(self, number: int, command: ask.Sweep) -> None:
+    def _begin_sweep(self, number: int, command: ask.Sweep | ask.TrainedSweep) -> None:
         if self._sweep is not None:
             raise ask.CommandError("sweep: one is under way; wait for it")
-        exponents = lecture_exponents(command.low, command.high, command.points)
-        config, splits = self._trainer.config, self._session.splits
-        generator = torch.Generator().manual_seed(config.seed)
-        model = build_model(config, len(splits.vocabulary), generator).to(self._trainer.device)
-        prepare(model, self._trainer.rows)
-        blocks = lr_range_test(model, self._trainer.rows["train"], config, exponents=exponents, generator=generator)
-        self._sweep = _RunningSweep(number, self._store.next_sweep(), blocks)
-        self._event("sweep", f"sweep of {command.points:,} rates from 10**{command.low:g} to 10**{command.high:g}")
+        given = self._trainer, len(self._session.splits.vocabulary), self._store
+        if isinstance(command, ask.TrainedSweep):
+            self._sweep = TrainedRates(number, command, *given)
+        else:
+            self._sweep = RangeTest(number, command, *given)
+        self._event("sweep", self._sweep.title)
 
     def _advance_sweep(self) -> bool:
         """Try some more rates, if a sweep is under way: as long as a block of training, so that both go on."""
@@ -369,16 +357,13 @@ class Server:
         if sweep is None:
             return False
         try:
-            block = next(sweep.blocks, None)
+            answer = sweep.advance()
+        except (StorageError, WaitEndedError):
+            raise
         except Exception as error:  # noqa: BLE001, a sweep that fails must not end a training
             log_exception()
+            answer = {"error": f"sweep: {error}; see worker.log"}
+        if answer is not None:
             self._sweep = None
-            self._store.answer_command(sweep.command, {"error": f"sweep: {error}; see worker.log"})
-            return True
-        if block is None:
-            self._sweep = None
-            self._store.answer_command(sweep.command, {"sweep": sweep.number})
-        else:
-            self._store.add_sweep_points(sweep.number, sweep.done, block.exponents, block.losses)
-            sweep.done += len(block.losses)
+            self._store.answer_command(sweep.command, answer)
         return True

@@ -92,11 +92,11 @@ def sweep_chart(
                 level = min(top, float(np.interp(exponent, x, curve)))
                 plt.scatter([axis.exponent(at)], [level], marker=name[0].upper(), color=look.color("mark"))
         plt.xlim(axis.low, axis.high)
-        marks = _multiples(axis.low, axis.high, _round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
+        marks = multiples(axis.low, axis.high, round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
         plt.xticks(marks, [f"{mark:g}" for mark in marks])
         plt.ylim(low, top)
-        marks = _multiples(low, top, step)
-        plt.yticks(marks, [_tick(mark) for mark in marks])
+        marks = multiples(low, top, step)
+        plt.yticks(marks, [tick(mark) for mark in marks])
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")
     broad = look.width >= _BROAD
@@ -112,7 +112,7 @@ def sweep_chart(
         parts += [(0, f"{cursor_mark} {_rate(10**cursor, True)}, smoothed {np.interp(cursor, x, curve):.3f}")]
     parts += [(1, f"{name[0].upper()} {name} {_rate(rate, broad)}") for name, rate in suggestions if rate]
     parts += [(2, f"N now {_rate(now, broad)}")] if now else []
-    text = build(draw, _fitting(parts, look), width=look.width, height=look.height, color=look.colors is not None)
+    text = build(draw, fitting(parts, look), width=look.width, height=look.height, color=look.colors is not None)
     return text.translate(_FRAME) if look.ascii_only else text
 
 
@@ -121,16 +121,22 @@ def shown_rate(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
+def rate_text(rate: float, width: int) -> str:
+    """A rate as a chart so wide names it: with its exponent where there is room."""
+    return _rate(rate, width >= _BROAD)
+
+
 def _rate(rate: float, with_exponent: bool) -> str:
     return f"10**{math.log10(rate):.2f} = {rate:.3g}" if with_exponent else f"{rate:.3g}"
 
 
-def _tick(loss: float) -> str:
+def tick(loss: float) -> str:
+    """A loss as the y axis has it: in as many cells as every other."""
     text = f"{loss:.4g}"
     return (text if len(text) <= _TICK else f"{loss:.0e}").rjust(_TICK)
 
 
-def _fitting(parts: list[tuple[int, str]], look: Look) -> list[str]:
+def fitting(parts: list[tuple[int, str]], look: Look) -> list[str]:
     """As many of the parts as a third of the chart's height has room for."""
     kept = list(parts)
     while len(kept) > 1 and legend([text for _, text in kept], look.width).count("\n") >= max(1, look.height // 3):
@@ -146,16 +152,17 @@ def _y_limits(losses: NDArray[Any], curve: NDArray[Any], ticks: int) -> tuple[fl
     top = min(float(max(curve.max(), np.quantile(losses, 0.98))), max(4 * float(curve.min()), 1.2 * start))
     low = min(float(losses.min()), top)
     spread = max(top - low, 1e-3 * max(1.0, abs(top)))
-    grain = _round_step(spread / 16)
-    return math.floor(low / grain) * grain, (math.floor(top / grain) + 1) * grain, _round_step(spread / ticks)
+    grain = round_step(spread / 16)
+    return math.floor(low / grain) * grain, (math.floor(top / grain) + 1) * grain, round_step(spread / ticks)
 
 
-def _round_step(least: float) -> float:
+def round_step(least: float) -> float:
     """The least of 1, 2, 5 times a power of ten that is not below ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(n * power for n in (1, 2, 5, 10) if n * power >= least * (1 - 1e-9))
 
 
-def _multiples(low: float, high: float, step: float) -> list[float]:
+def multiples(low: float, high: float, step: float) -> list[float]:
+    """Of ``step``, within ``low`` and ``high``."""
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{n * step:.10g}") for n in range(first, last + 1)]

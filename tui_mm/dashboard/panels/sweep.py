@@ -1,4 +1,5 @@
-"""The LR sweep panel: the lecture's chart of loss against the exponent, suggestions, and a cursor to choose a rate."""
+"""The LR sweep panel: the lecture's chart of loss against the exponent, or that of rates that were trained at,
+suggestions, and a cursor to choose a rate."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
 
 from tui_mm.dashboard.charts.sweep import Axis, shown_rate, sweep_axis, sweep_chart
+from tui_mm.dashboard.charts.trials import trials_chart
 from tui_mm.dashboard.charts.view import ChartView
 from tui_mm.dashboard.messages import RateChosen
 from tui_mm.dashboard.panels.base import Panel
 from tui_mm.dashboard.state import ViewState
 from tui_mm.training.suggestions import Suggestions, smooth, suggest
+from tui_mm.training.trials import Trials
 from tui_mm.worker.protocol import Sweep
 
 _NOTHING = np.empty(0)
@@ -39,18 +42,21 @@ class SweepPanel(Panel):
         Binding("up", "suggestion(1)", "suggestion above", id="sweep.next", show=False,
                 tooltip="Put the cursor at the next higher suggestion"),
         Binding("enter", "apply", "use this rate", id="sweep.apply",
-                tooltip="Train at the cursor's rate, or the valley's where there is no cursor"),
+                tooltip="Train at the cursor's rate, or the best one where there is no cursor"),
         Binding("escape", "no_cursor", "no cursor", id="sweep.no_cursor", show=False, tooltip="Take the cursor away"),
     ]  # fmt: skip
 
     def __init__(self, state: ViewState) -> None:
         super().__init__(state)
         self.cursor: float | None = None
-        self._exponents: NDArray[np.float64] = _NOTHING  # those that the next three belong to
+        self._points: tuple[NDArray[np.float64], NDArray[np.float64]] = (_NOTHING, _NOTHING)  # what the rest is made of
+        self._plan: dict[str, Any] = {}  # of rates that are trained at
+        self._trials: Trials | None = None  # None for a range test
+        self._exponents: NDArray[np.float64] = _NOTHING
         self._losses: NDArray[np.float64] = _NOTHING
         self._planned: NDArray[np.float64] = _NOTHING
         self._smoothed: NDArray[np.float64] = _NOTHING
-        self._suggestions = _NO_SUGGESTIONS
+        self._suggestions: list[tuple[str, float | None]] = []  # the first is the one to take
         self._drawn: Any = None
 
     def compose(self) -> ComposeResult:
@@ -69,37 +75,62 @@ class SweepPanel(Panel):
         if drawn == self._drawn:
             return
         self._drawn = drawn
+        if self._axis is None and self._trials is not None:
+            view.say(trials_chart(self._trials, look=look, under_way=self._under_way))
+            return
         if self._axis is None:
             words = Text("\n").join(Text(self._invitation()).wrap(self.app.console, max(1, look.width)))
             view.show(words)
             return
-        found = self._suggestions
-        view.show(
-            sweep_chart(
+        if self._trials is not None:
+            measured = str(self._plan.get("measured", "dev"))
+            chart = trials_chart(
+                self._trials, look=look, measured=measured, under_way=self._under_way, cursor=self.cursor, now=now
+            )
+        else:
+            chart = sweep_chart(
                 self._exponents,
                 self._losses,
                 self._smoothed,
-                [("valley", found.valley), ("steepest", found.steepest), ("minimum/10", found.minimum)],
+                self._suggestions,
                 look=look,
                 planned=self._planned,
                 cursor=self.cursor,
                 now=now,
             )
-        )
+        view.show(chart)
+
+    @property
+    def _under_way(self) -> str:
+        """How far a training of many rates is; empty once it is done."""
+        plan = self._plan
+        return "" if plan.get("is_final", True) else f"{plan.get('done', 0):,} of {plan.get('steps', 0):,} steps"
 
     def _take_in(self) -> None:
         """Work out what belongs to the sweep as far as it is, if it has changed."""
         follower = self.state.follower
         exponents, losses = (follower.sweep_exponents, follower.sweep_losses) if follower else (_NOTHING, _NOTHING)
-        if np.array_equal(losses, self._losses, equal_nan=True) and np.array_equal(exponents, self._exponents):
+        trials = Trials.of_points(exponents, losses)
+        plan = follower.meta.get("trained_sweep", {}) if follower and trials else {}
+        seen, lost = self._points
+        if np.array_equal(losses, lost, equal_nan=True) and np.array_equal(exponents, seen) and plan == self._plan:
             return
-        if len(exponents) < len(self._exponents):
+        if len(exponents) < len(seen) or (trials is None) != (self._trials is None):
             self.cursor = None  # another sweep
-        self._exponents, self._losses = exponents, losses
-        self._planned = planned_exponents(exponents)
-        self._smoothed = smooth(losses)
-        ended = len(exponents) == len(self._planned) or not np.isfinite(losses[-1:]).all()
-        self._suggestions = suggest(exponents, self._smoothed) if ended else _NO_SUGGESTIONS
+        self._points, self._plan, self._trials = (exponents, losses), plan, trials
+        if trials is not None:
+            self._exponents = self._planned = trials.exponents
+            self._losses = self._smoothed = trials.median
+            self._suggestions = [] if self._under_way else _of_trials(trials)
+        else:
+            self._exponents, self._losses = exponents, losses
+            self._planned = planned_exponents(exponents)
+            self._smoothed = smooth(losses)
+            ended = len(exponents) == len(self._planned) or not np.isfinite(losses[-1:]).all()
+            found = suggest(exponents, self._smoothed) if ended else _NO_SUGGESTIONS
+            self._suggestions = [
+                ("valley", found.valley), ("steepest", found.steepest), ("minimum/10", found.minimum),
+            ]  # fmt: skip
         self._drawn = None
 
     def _invitation(self) -> str:
@@ -110,7 +141,7 @@ class SweepPanel(Panel):
         return (
             f"press l to sweep: one step at each of {plan.points:,} rates 10**e, e from {plan.low:g} to {plan.high:g}, "
             "on a fresh model. Where the loss falls steadily, before it turns up, is a good rate. "
-            "A training under way goes on undisturbed."
+            "A training under way goes on undisturbed. R trains at fewer rates, several seeds each."
         )
 
     # -- the cursor
@@ -129,13 +160,17 @@ class SweepPanel(Panel):
 
     def _stops(self) -> list[float]:
         """The exponents of the suggestions, ascending."""
-        found = self._suggestions
-        return sorted(math.log10(rate) for rate in {found.valley, found.steepest, found.minimum} if rate)
+        return sorted(math.log10(rate) for rate in {rate for _, rate in self._suggestions} if rate)
+
+    @property
+    def _preferred(self) -> float | None:
+        """The rate that is used where there is no cursor."""
+        return self._suggestions[0][1] if self._suggestions else None
 
     def _first_place(self) -> float:
-        """The valley, or the middle of what was tried."""
-        valley, tried = self._suggestions.valley, self._tried
-        return math.log10(valley) if valley else float(tried[len(tried) // 2])
+        """The valley or the best, or the middle of what was tried."""
+        preferred, tried = self._preferred, self._tried
+        return math.log10(preferred) if preferred else float(tried[len(tried) // 2])
 
     def _put(self, exponent: float) -> None:
         tried = self._tried
@@ -155,7 +190,14 @@ class SweepPanel(Panel):
             return
         axis = self._axis
         assert axis is not None
-        self._put(self._first_place() if self.cursor is None else axis.exponent(axis.column(self.cursor) + columns))
+        if self.cursor is None:
+            self._put(self._first_place())
+        elif self._trials is None:
+            self._put(axis.exponent(axis.column(self.cursor) + columns))
+        else:  # from one rate that was trained at to the next
+            beyond = self._tried[columns * (self._tried - self.cursor) > 1e-9]
+            if len(beyond):
+                self._put(float(beyond[np.abs(beyond - self.cursor).argmin()]))
 
     def action_suggestion(self, way: int) -> None:
         if not self._can_choose():
@@ -180,7 +222,7 @@ class SweepPanel(Panel):
     def action_apply(self) -> None:
         if not self._can_choose():
             return
-        rate = 10**self.cursor if self.cursor is not None else self._suggestions.valley
+        rate = 10**self.cursor if self.cursor is not None else self._preferred
         if rate is None:
             self.notify("no suggestion to use: choose a rate with left and right", severity="warning")
             return
@@ -194,6 +236,14 @@ class SweepPanel(Panel):
         column = event.screen_x - self.query_one(ChartView).region.x - axis.left
         if 0 <= column < axis.columns:
             self._put(axis.exponent(int(column)))
+
+
+def _of_trials(trials: Trials) -> list[tuple[str, float | None]]:
+    """The best rate, and the least and the greatest that are as good."""
+    if trials.best is None or trials.as_good is None:
+        return []
+    places = (("best", trials.best), ("least", trials.as_good[0]), ("greatest", trials.as_good[1]))
+    return [(name, 10.0 ** float(trials.exponents[k])) for name, k in places]
 
 
 def planned_exponents(exponents: NDArray[np.float64]) -> NDArray[np.float64]:
