@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,9 +107,14 @@ class Row:
         return f"{value:.3f} GB" if self.unit == "GB" else f"{value:.2f} s"
 
 
-def table(rows: list[Row]) -> str:
-    """Columns lined up; also a table in Markdown."""
-    lines = [_HEADINGS, *(row.cells() for row in rows)]
+def table(rows: Sequence[Row]) -> str:
+    """The rows, in Markdown."""
+    return markdown(_HEADINGS, [row.cells() for row in rows])
+
+
+def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown whose columns are lined up."""
+    lines = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     shown = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

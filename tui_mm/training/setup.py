@@ -104,11 +104,16 @@ def _build_trainer(config: RunConfig, splits: Splits, device: torch.device) -> T
     if not config.counts:
         rows["train"].lay_out()
     prepare(model, rows)
-    length = rows["train"].longest
-    predictions = (config.batch_size or len(rows["train"])) * (length if model.layout == "sequence" else 1)
-    parameters = 0 if config.counts else model.parameter_count()  # a table is looked up, not multiplied
-    torch.set_num_threads(choose_threads(config.threads, predictions, parameters, depth(config, length)))
+    torch.set_num_threads(choose_threads(config.threads, *thread_work(config, model, rows["train"])))
     return Trainer(model, rows, config, generator=generator, device=device)
+
+
+def thread_work(config: RunConfig, model: LanguageModel, train: Rows) -> tuple[int, int, int]:
+    """What threads are chosen by: a step's predictions, the model's parameters, and how many products stand one behind
+    another."""
+    predictions = (config.batch_size or len(train)) * (train.longest if model.layout == "sequence" else 1)
+    parameters = 0 if config.counts else model.parameter_count()  # a table is looked up, not multiplied
+    return predictions, parameters, depth(config, train.longest)
 
 
 def _check_splits(config: RunConfig, rows: Mapping[str, Rows]) -> None:
