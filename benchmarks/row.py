@@ -15,9 +15,10 @@ Unit = Literal["steps/s", "s", "GB", "MB", "KB/s", "bytes", "%"]
 
 @dataclass(frozen=True)
 class Target:
-    """``ratio``: so many times better than the reference, at least; ``limit``: at most so much, in the row's unit."""
+    """``ratio``: so many times better than the reference, at least; ``limit``: at most so much, in the row's unit;
+    ``growth``: at most so many times the reference."""
 
-    kind: Literal["ratio", "limit"]
+    kind: Literal["ratio", "limit", "growth"]
     bound: float
 
 
@@ -60,6 +61,10 @@ class Row:
             return None
         if self.target.kind == "ratio":
             return self.ratio is not None and self.ratio >= self.target.bound
+        if self.target.kind == "growth":
+            if self.measured is None or self.reference is None:
+                return False
+            return self.measured <= self.target.bound * self.reference
         return self.measured is not None and self.measured <= self.target.bound
 
     @property
@@ -68,6 +73,8 @@ class Row:
             return ""
         if self.target.kind == "ratio":
             return f"at least {self.target.bound:g} ×"
+        if self.target.kind == "growth":
+            return f"at most {self.target.bound:g} × as much"
         return f"at most {self.target.bound:g} {self.unit}"
 
     def as_json(self) -> dict[str, object]:

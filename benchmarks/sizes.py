@@ -165,23 +165,29 @@ def plane_section(sizes: Sequence[Size], places: Sequence[Place], trained: AllTr
 
 
 def begins_to_pay(points: Sequence[tuple[float, float]], least: float = 1.1) -> float | None:
-    """The least work from which on the ratio is at least ``least``, at all that was measured; None where it never is.
+    """The work from which on to take the other place, so that most is gained over all that was measured, in the
+    geometric mean and beyond ``least``: one cell that was disturbed does not decide. None where nothing is gained.
 
     points: (work, steps a second against those of the first place)
     """
-    found = None
+    found, gain, most = None, 0.0, 0.0
     for work, ratio in sorted(points, reverse=True):
-        if ratio < least:
-            break
-        found = work
+        gain += math.log(ratio / least)
+        if gain > most:
+            found, most = work, gain
     return found
 
 
 def _pays(place: Place, points: Sequence[tuple[float, float]]) -> str:
     start = begins_to_pay(points)
     if start is None:
-        return f"{place} did not pay (1.1 × and more) up to the largest work"
-    return f"{place} began to pay (1.1 × and more, there and beyond) at {start / 1e6:,.2f} M"
+        return f"{place} did not pay (1.1 × and more)"
+    below = sum(ratio >= 1 for work, ratio in points if work < start)
+    above = sum(ratio < 1 for work, ratio in points if work >= start)
+    return (
+        f"{place} began to pay (1.1 × and more) at {start / 1e6:,.2f} M; of {len(points)} cells {below} gained below "
+        f"and {above} lost beyond"
+    )
 
 
 def auto_notes(sizes: Sequence[Size], places: Sequence[Place], trained: AllTrained) -> list[str]:

@@ -125,7 +125,8 @@ def test_the_plan_varies_one_size_at_a_time_and_hidden_with_batch() -> None:
         ([(1, 0.5), (2, 1.2), (4, 1.5)], 2),
         ([(4, 1.5), (1, 0.5), (2, 1.2)], 2),
         ([(1, 1.2), (2, 0.9), (4, 1.5)], 4),  # below, it did not always pay
-        ([(1, 1.2), (2, 1.05)], None),
+        ([(1, 0.5), (2, 1.4), (4, 1.05), (8, 1.6)], 2),  # one cell was disturbed
+        ([(1, 1.0), (2, 1.05)], None),
         ([], None),
     ],
 )
@@ -150,7 +151,10 @@ def test_the_plane_says_where_threads_and_a_gpu_pay_and_how_near_auto_comes() ->
         ["10", "32", "0.40 M", "5,000", "2,500", "5,000", "0.50 ×", "1.00 ×", "1 thread"],
         ["1,000", "8,192", "64.00 M", "4.00", "8.00", "400", "2.00 ×", "100.00 ×", "1 thread"],
     ]
-    assert "2 threads began to pay (1.1 × and more, there and beyond) at 64.00 M" in section.notes
+    assert (
+        "2 threads began to pay (1.1 × and more) at 64.00 M; of 2 cells 0 gained below and 0 lost beyond"
+        in section.notes
+    )
     assert section.notes[-1] == (
         "auto takes what was fastest in 1 of 2 cells; at worst it has 0.50 of the best steps/s, at hidden 1,000 and "
         "batch 8,192"
