@@ -1,5 +1,5 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
-# make pictures, make bench, make bench-dashboard, make bench-ssh: see README.md and docs/performance.md
+# make pictures, make bench and bench-dashboard, -scale, -long, -ssh: see README.md and docs/performance.md
 # make test-faults  the faults that take minutes: kills, full disks, slow syncs, stalled terminals, long runs
 # make test-compiler  the compiled step of every model; needs a C++ compiler
 # make test-ssh     through OpenSSH on this machine; needs sshd, ssh and ssh-keygen, and installs nothing
@@ -10,7 +10,7 @@ JOBS ?= 3
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test test-faults test-compiler test-ssh lint bench bench-dashboard bench-ssh pictures clean
+.PHONY: run test test-faults test-compiler test-ssh lint bench bench-dashboard bench-scale bench-long bench-ssh pictures clean
 
 run: $(VENV)/installed
 	@$(BIN)/makemore-tui $(ARGS)
@@ -39,6 +39,12 @@ bench: $(VENV)/installed-dev
 
 bench-dashboard: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.dashboard
+
+bench-scale: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.scaling
+
+bench-long: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.long
 
 bench-ssh: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.ssh

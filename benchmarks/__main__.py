@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from benchmarks.machine import machine, machine_line
 from benchmarks.quality import is_lecture_list, quality_rows
 from benchmarks.replicas import replicas_row
-from benchmarks.row import Row, table
+from benchmarks.report import report
+from benchmarks.row import Row
 from benchmarks.scale import scale_rows
 from benchmarks.steps import steps_row
 from benchmarks.windows import windows_rows
@@ -40,18 +39,11 @@ def main(argv: list[str] | None = None) -> int:
         "words": len(corpus),
         "lecture_list": is_lecture_list(corpus),
     }
-    if arguments.json:
-        answer = {"machine": machine(), "data": facts, "repeats": repeats, "quick": arguments.quick}
-        print(json.dumps(answer | {"rows": [row.as_json() for row in rows]}, indent=1))
-        return 0
-    print(machine_line())
     which = "the lecture's list" if facts["lecture_list"] else "not the lecture's list"
     times = "one short repeat: no figures to go by" if arguments.quick else f"medians of {repeats} interleaved repeats"
-    print(f"{facts['name']}, {facts['words']:,} words ({which}); {times}\n")
-    print(table(rows))
-    print()
-    for row in rows:
-        print(f"- {row.name}: {row.note}.")
+    about = f"\n{facts['name']}, {facts['words']:,} words ({which}); {times}"
+    answer = {"data": facts, "repeats": repeats, "quick": arguments.quick}
+    report(rows, answer, about, as_json=arguments.json)
     return 0
 
 

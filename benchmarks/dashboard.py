@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.row import Row, Target, table
+from benchmarks.report import report
+from benchmarks.row import Row, Target
 from benchmarks.terminal import TerminalError, without_terminal
 from benchmarks.timing import interleaved
 from benchmarks.viewer import Title, Viewer, steps_done, steps_per_second
@@ -244,17 +244,8 @@ def main(argv: list[str] | None = None) -> int:
     except TerminalError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    from benchmarks.machine import machine, machine_line  # has torch, which would be forked with every program
-
-    if arguments.json:
-        facts = {"machine": machine(), "load_before": load_before, "repeats": plan.repeats, "quick": arguments.quick}
-        print(json.dumps(facts | {"rows": [row.as_json() for row in rows]}, indent=1))
-        return 0
-    print(f"{machine_line()}; load before {load_before:.1f}\n")
-    print(table(rows))
-    print()
-    for row in rows:
-        print(f"- {row.name}: {row.note}.")
+    facts = {"load_before": load_before, "repeats": plan.repeats, "quick": arguments.quick}
+    report(rows, facts, f"; load before {load_before:.1f}", as_json=arguments.json)
     return 0
 
 

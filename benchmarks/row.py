@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,9 +15,10 @@ Unit = Literal["steps/s", "s", "GB", "MB", "KB/s", "bytes", "%"]
 
 @dataclass(frozen=True)
 class Target:
-    """``ratio``: so many times better than the reference, at least; ``limit``: at most so much, in the row's unit."""
+    """``ratio``: so many times better than the reference, at least; ``limit``: at most so much, in the row's unit;
+    ``growth``: at most so many times the reference."""
 
-    kind: Literal["ratio", "limit"]
+    kind: Literal["ratio", "limit", "growth"]
     bound: float
 
 
@@ -59,6 +61,10 @@ class Row:
             return None
         if self.target.kind == "ratio":
             return self.ratio is not None and self.ratio >= self.target.bound
+        if self.target.kind == "growth":
+            if self.measured is None or self.reference is None:
+                return False
+            return self.measured <= self.target.bound * self.reference
         return self.measured is not None and self.measured <= self.target.bound
 
     @property
@@ -67,6 +73,8 @@ class Row:
             return ""
         if self.target.kind == "ratio":
             return f"at least {self.target.bound:g} ×"
+        if self.target.kind == "growth":
+            return f"at most {self.target.bound:g} × as much"
         return f"at most {self.target.bound:g} {self.unit}"
 
     def as_json(self) -> dict[str, object]:
@@ -106,9 +114,14 @@ class Row:
         return f"{value:.3f} GB" if self.unit == "GB" else f"{value:.2f} s"
 
 
-def table(rows: list[Row]) -> str:
-    """Columns lined up; also a table in Markdown."""
-    lines = [_HEADINGS, *(row.cells() for row in rows)]
+def table(rows: Sequence[Row]) -> str:
+    """The rows, in Markdown."""
+    return markdown(_HEADINGS, [row.cells() for row in rows])
+
+
+def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown whose columns are lined up."""
+    lines = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     shown = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in lines]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

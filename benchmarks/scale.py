@@ -78,6 +78,17 @@ def write_list(path: Path, corpus: Corpus, size: int) -> None:
             written += file.write(text[:end])
 
 
+def write_words(path: Path, corpus: Corpus, count: int) -> None:
+    """So many words, the same way."""
+    words = list(corpus.words())
+    shuffle = random.Random(42).shuffle
+    with path.open("wb") as file:
+        while count > 0:
+            shuffle(words)
+            file.write(("\n".join(words[:count]) + "\n").encode())
+            count -= len(words)
+
+
 def _in_child(path: Path, block_size: int) -> tuple[float, float]:
     """Seconds, and GB of peak memory."""
     child = subprocess.run(

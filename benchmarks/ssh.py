@@ -4,7 +4,6 @@ while it does not."""
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -14,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.row import Row, Target, table
+from benchmarks.report import report
+from benchmarks.row import Row, Target
 from benchmarks.sshd import Line, Server, missing
 from benchmarks.terminal import TerminalError
 from benchmarks.viewer import Viewer
@@ -135,17 +135,9 @@ def main(argv: list[str] | None = None) -> int:
     except TerminalError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    from benchmarks.machine import machine, machine_line  # has torch, which would be forked with every program
-
-    if arguments.json:
-        facts = {"machine": machine(), "load_before": load_before, "quick": arguments.quick}
-        print(json.dumps(facts | {"rows": [row.as_json() for row in rows]}, indent=1))
-        return 0
-    print(f"{machine_line()}; load before {load_before:.1f}\n")
-    print(table(rows))
-    print()
-    for note in dict.fromkeys(f"{row.name.split(':')[0].split(',')[0]}: {row.note}" for row in rows):
-        print(f"- {note}.")
+    facts = {"load_before": load_before, "quick": arguments.quick}
+    notes = dict.fromkeys(f"{row.name.split(':')[0].split(',')[0]}: {row.note}" for row in rows)
+    report(rows, facts, f"; load before {load_before:.1f}", as_json=arguments.json, notes=notes)
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.report import met_text, report
 from benchmarks.row import Row, Target
 from benchmarks.scale import write_list
 from benchmarks.timing import interleaved
@@ -94,6 +95,45 @@ def test_a_limit_is_of_the_measured_value() -> None:
     over = Row("d", "GB", [1.004], target=Target("limit", 1))
     assert over.cells() == ("d", "1.004 GB", "–", "–", "at most 1 GB", "not met")
     assert Row("e", "s", [1.0]).met is None
+
+
+def test_a_growth_is_judged_against_the_reference() -> None:
+    flat = Row("f", "MB", [109.0], [100.0], Target("growth", 1.1))
+    assert flat.cells() == ("f", "109 MB", "100 MB", "0.917 ×", "at most 1.1 × as much", "met")
+    assert Row("f", "MB", [111.0], [100.0], Target("growth", 1.1)).met is False
+    assert Row("f", "MB", [111.0], target=Target("growth", 1.1)).met is False
+
+
+ROWS = [
+    Row("fast", "s", [0.1], target=Target("limit", 1), note="soon"),
+    Row("slow", "s", [2.0], target=Target("limit", 1), note="late"),
+    Row("plain", "s", [3.0], note="so be it"),
+]
+
+
+def test_a_report_says_what_is_not_met(capsys: pytest.CaptureFixture[str]) -> None:
+    report(ROWS, {"quick": False}, "; load before 0.5", as_json=False, below="more")
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[0].endswith("; load before 0.5")
+    assert [line.split("|")[-2].strip() for line in lines[2:7] if "|" in line] == [
+        "met?",
+        "-" * 9,
+        "met",
+        "not met",
+        "–",
+    ]
+    assert lines[8:11] == ["- fast: soon.", "- slow: late.", "- plain: so be it."]
+    assert lines[12:] == ["more", "", "1 of 2 targets met; not met: slow", ""]
+    assert met_text(ROWS[:1]) == "1 of 1 targets met"
+    assert met_text(ROWS[2:]) == ""
+
+
+def test_a_report_as_json_has_the_facts_and_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    report(ROWS, {"quick": True}, "", as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"machine", "quick", "rows"}
+    assert answer["quick"] is True
+    assert [row["met"] for row in answer["rows"]] == [True, False, None]
 
 
 def test_repeats_take_turns() -> None:

@@ -185,3 +185,25 @@ def test_a_text_gives_the_value_and_the_message_that_the_whole_configuration_giv
         assert parse_field(name, text_of(value)) == value
         rest = {"dev_fraction": 0} if name == "train_fraction" else {"train_fraction": 1e-9}
         assert getattr(validate({name: text} if "fraction" not in name else rest | {name: text}), name) == value
+
+
+@pytest.mark.parametrize(("given", "threads"), [("auto", 0), (" auto ", 0), ("0", 0), (0, 0), ("3", 3), (2, 2)])
+def test_threads_take_a_word_for_what_is_chosen_by_the_work(given: object, threads: int, tmp_path: Path) -> None:
+    assert make_config(flags={"threads": given}).threads == threads
+    file = tmp_path / "run.toml"
+    file.write_text(f"threads = {given!r}\n")
+    assert make_config(None, file).threads == threads
+    assert parse_field("threads", text_of(threads, "threads")) == threads
+
+
+def test_a_word_of_a_field_is_shown_and_is_of_that_field_alone() -> None:
+    assert (text_of(0, "threads"), text_of(2, "threads"), text_of(0, "min_count"), text_of(0)) == (
+        "auto",
+        "2",
+        "0",
+        "0",
+    )
+    assert allowed("threads") == "auto, or a whole number from 0 to 1,024"
+    for flags in ({"threads": "Auto"}, {"threads": "-1"}, {"threads": "auto2"}, {"steps": "auto"}):
+        with pytest.raises(ConfigError, match="is not allowed; give"):
+            make_config(flags=flags)

@@ -264,6 +264,17 @@ def test_lines_name_their_points() -> None:
     assert "0.15" in text and "● dev" in text and "loss over added" in text
 
 
+def test_both_axes_may_be_logarithms() -> None:
+    series = Series("a", (10.0, 100.0, 1000.0, 10_000.0), (5_000.0, 500.0, 50.0, None))
+    text = experiment_chart(Chart("lines", "size", "speed", (series,), log_x=True, log_y=True), Look(60, 12, None))
+    lines = text.split("\n")
+    at = [(y, line.index("●")) for y, line in enumerate(lines[:-1]) if "●" in line]
+    assert len(at) == 3
+    (y0, x0), (y1, x1), (y2, x2) = at
+    assert abs((y1 - y0) - (y2 - y1)) <= 1 and abs((x1 - x0) - (x2 - x1)) <= 1, "a power law is a straight line"
+    assert "100" in text and "1000" in text and "speed over size" in text
+
+
 @pytest.mark.parametrize("chart", [BARS, INTERVALS, LINES])
 @pytest.mark.parametrize("width", [20, 46, 80, 200])
 def test_charts_fit_and_are_ascii_where_asked(chart: Chart, width: int) -> None:
@@ -285,11 +296,16 @@ values = st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(0.0))
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
-@given(st.lists(values, min_size=1, max_size=12), st.sampled_from(["lines", "bars", "intervals"]), st.booleans())
-def test_any_values_are_drawn(ys: list[float | None], kind: str, log_x: bool) -> None:
+@given(
+    st.lists(values, min_size=1, max_size=12),
+    st.sampled_from(["lines", "bars", "intervals"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_values_are_drawn(ys: list[float | None], kind: str, log_x: bool, log_y: bool) -> None:
     x = tuple(float(i) for i in range(len(ys)))
     series = Series("s", x, tuple(ys), tuple(0.5 for _ in ys))
-    chart = Chart(kind, "x", "y", (series,), tuple(f"l{i}" for i in range(len(ys))), log_x)  # type: ignore[arg-type]
+    chart = Chart(kind, "x", "y", (series,), tuple(f"l{i}" for i in range(len(ys))), log_x, log_y)  # type: ignore[arg-type]
     text = experiment_chart(chart, Look(60, 12, None))
     assert text
     assert all(len(line) <= 60 for line in text.split("\n"))

@@ -17,7 +17,7 @@ from textual.widgets import Input, OptionList, Static
 
 from tests.calm import settle
 from tui_mm.config import FIELDS, PRESETS, make_config
-from tui_mm.dashboard.screens.fields import FieldRow
+from tui_mm.dashboard.screens.fields import FieldRow, Said, TextField
 from tui_mm.dashboard.screens.preview import preview
 from tui_mm.dashboard.screens.rate import RateScreen
 from tui_mm.dashboard.screens.setup import Form, SetupScreen
@@ -125,6 +125,23 @@ def test_a_field_is_typed_into_and_marked_and_explained() -> None:
             assert "17,697 parameters" in seat.text_of("#outlook")
             await seat.pilot.press("ctrl+s")
             await seat.until(lambda: seat.result == make_config("lecture", flags={"hidden": 300}))
+
+    play(scene())
+
+
+def test_threads_are_shown_and_taken_by_their_word() -> None:
+    async def scene() -> None:
+        async with seated(setup_screen()) as seat:
+            row = seat.app.screen.query_one("#field-threads", TextField)
+            assert row.text == "auto"
+            assert row.said == Said(preset="auto")
+            row.text = "2"
+            await seat.until(lambda: row.said == Said(True, "auto"))
+            row.text = "auto"
+            await seat.until(lambda: row.said == Said(preset="auto"))
+            row.text = "3"
+            await seat.pilot.press("f2")
+            await seat.until(lambda: seat.result == make_config(flags={"threads": 3}))
 
     play(scene())
 

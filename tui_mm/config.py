@@ -30,8 +30,8 @@ class ConfigError(ValueError):
     """A wrong value: one line with the field, the value and what is allowed."""
 
 
-def _about(group: Group, help: str, **bounds: Any) -> Meta:
-    return Meta(description=help, extra={"group": group}, **bounds)
+def _about(group: Group, help: str, *, words: Mapping[str, Any] | None = None, **bounds: Any) -> Meta:
+    return Meta(description=help, extra={"group": group, "words": words or {}}, **bounds)
 
 
 class RunConfig(Struct, frozen=True, kw_only=True):
@@ -122,7 +122,10 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     device: Annotated[
         str, _about("Machine", "auto, cpu, cuda (or cuda:N), mps", pattern=r"\A(auto|cpu|mps|cuda(:\d{1,3})?)\Z")
     ] = "auto"
-    threads: Annotated[int, _about("Machine", "CPU threads; 0 chooses by the size of the work", ge=0, le=1024)] = 0
+    threads: Annotated[
+        int,
+        _about("Machine", "CPU threads; auto (or 0) chooses by the size of the work", words={"auto": 0}, ge=0, le=1024),
+    ] = 0
     engine: Annotated[
         str,
         _about(
@@ -174,13 +177,25 @@ class Hyperparameter(NamedTuple):
     help: str
     bounds: Meta
     annotation: Any
+    words: Mapping[str, Any]
+    """What may be written instead of some of its values: ``auto`` for 0 threads."""
 
     @classmethod
     def of(cls, name: str, default: Any, annotation: Any) -> Hyperparameter:
         plain, about = get_args(annotation)
         choices = get_args(plain) if get_origin(plain) is Literal else ()
         kind = str if choices else plain
-        return cls(name, default, kind, choices, about.extra["group"], about.description, about, annotation)
+        return cls(
+            name,
+            default,
+            kind,
+            choices,
+            about.extra["group"],
+            about.description,
+            about,
+            annotation,
+            about.extra["words"],
+        )
 
 
 FIELDS: dict[str, Hyperparameter] = {
@@ -231,7 +246,7 @@ def allowed(name: str) -> str:
         parts.append("on")
     elif len(parts) == 2 and field.bounds.gt is not None:
         parts[1] = parts[1].replace("to ", "and at most ")
-    return " ".join([kind, *parts])
+    return ", or ".join([*field.words, " ".join([kind, *parts])])
 
 
 _IN_WORDS = {
@@ -268,9 +283,12 @@ def nearest_preset(config: RunConfig) -> str:
     return min(PRESETS, key=differences)
 
 
-def text_of(value: Any) -> str:
-    """A field's value as a person types it; ``parse_field`` gives the same value again."""
-    return value if isinstance(value, str) else repr(value)
+def text_of(value: Any, name: str | None = None) -> str:
+    """A field's value as a person types it, by the word for it where the field of that ``name`` has one;
+    ``parse_field`` gives the same value again."""
+    words = FIELDS[name].words if name in FIELDS else {}
+    plain = value if isinstance(value, str) else repr(value)
+    return next((word for word, meant in words.items() if meant == value), plain)
 
 
 def parse_field(name: str, value: Any, called: str = "") -> Any:
@@ -283,6 +301,8 @@ def parse_field(name: str, value: Any, called: str = "") -> Any:
     def refusal() -> ConfigError:
         return ConfigError(f"{called or name}: {_quoted(value)} is not allowed; give {allowed(name)}")
 
+    if isinstance(value, str) and value.strip() in field.words:
+        return field.words[value.strip()]
     try:
         given = field.kind(value) if isinstance(value, str) else value  # '.5', ' 7' and '1_000' as Python reads them
         taken = convert(given, field.annotation, strict=False)  # 1000.0 is a whole number

@@ -43,6 +43,18 @@ _STATES = {"rnn": (1, 1), "gru": (3, 1), "lstm": (4, 2)}
 """Of a recurrent cell: its maps, and the states it begins with."""
 
 
+def depth(config: RunConfig, length: int) -> int:
+    """How many products of a forward pass over ``length`` ids stand one behind another: threads wait for each other at
+    each."""
+    if config.model in _STATES:
+        return max(1, length)
+    if config.model == "transformer":
+        return 4 * config.layers  # attend, project, up, down
+    if config.model == "wavenet":
+        return levels_of(config.block_size)
+    return config.layers if config.model == "mlp" else 1
+
+
 def check_size(config: RunConfig, vocab_size: int) -> None:
     """Raises ConfigError for a model too large to be built."""
     count = parameter_count(config, vocab_size)

@@ -140,7 +140,7 @@ def _print_differences(found: list[Difference], count: int) -> None:
     if not found:
         say("their configurations are the same")
         return
-    cells = [(each.field, *("-" if v is None else text_of(v) for v in each.values)) for each in found]
+    cells = [(each.field, *("-" if v is None else text_of(v, each.field) for v in each.values)) for each in found]
     print_table(cells, ("differs", *LETTERS[:count]))
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tui_mm.cli.help import GroupedOption
-from tui_mm.config import FIELDS, RunConfig, allowed, make_config
+from tui_mm.config import FIELDS, RunConfig, allowed, make_config, text_of
 from tui_mm.presets import PRESET_SUMMARIES
 from tui_mm.runs.home import Home
 
@@ -94,9 +94,10 @@ def _limits(name: str) -> str:
     """What is allowed, where the metavar does not say it, and the default."""
     field = FIELDS[name]
     says_it = bool(field.choices) or (field.kind is str and name != "device")
-    return ("" if says_it else f"{allowed(name)}, ") + f"default {field.default}"
+    return ("" if says_it else f"{allowed(name)}, ") + f"default {text_of(field.default, name)}"
 
 
 def _metavar(name: str) -> str:
     field = FIELDS[name]
-    return "|".join(field.choices) or {int: "N", float: "X"}.get(field.kind, "TEXT")
+    plain = {int: "N", float: "X"}.get(field.kind, "TEXT")
+    return "|".join(field.choices or (*field.words, plain))

@@ -16,6 +16,7 @@ from tui_mm.cli.output import print_json, print_samples, say
 from tui_mm.config import LECTURE_SEED
 from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.run import Which, find_run
+from tui_mm.sizes import depth
 from tui_mm.text import nats, perplexity, printable
 
 MAX_SAMPLES = 1_000_000
@@ -169,8 +170,11 @@ def eval_command(reference: str, split: str, checkpoint: Which, home: Home, as_j
     if not chosen.examples:
         raise RunError(f"--split: run {run.id} has no {split} {level.rows}; give one of those it was split into")
     config = trained.config
-    torch.set_num_threads(choose_threads(config.threads, config.batch_size, trained.model.parameter_count()))
-    loss = mean_loss(trained.model, Rows(chosen, trained.model, torch.device("cpu")))
+    rows = Rows(chosen, trained.model, torch.device("cpu"))
+    parameters = 0 if config.counts else trained.model.parameter_count()  # a table is looked up, not multiplied
+    at_once, behind = rows.evaluated_at_once, depth(config, config.block_size)
+    torch.set_num_threads(choose_threads(config.threads, at_once, parameters, behind))
+    loss = mean_loss(trained.model, rows)
     document: dict[str, Any] = {
         "run": run.id,
         "step": trained.step,

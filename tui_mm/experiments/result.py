@@ -48,7 +48,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """lines: series over a numeric x axis, or over its logarithm.
+    """lines: series over a numeric x axis, either axis plain or logarithmic.
 
     bars: one series; x are places in ``labels``.
     intervals: the same with a spread each, beside a line at 0.
@@ -60,6 +60,7 @@ class Chart:
     series: tuple[Series, ...]
     labels: tuple[Line, ...] = ()
     log_x: bool = False
+    log_y: bool = False
 
     def __post_init__(self) -> None:
         if self.kind == "lines":

@@ -57,15 +57,10 @@ class LayeredSeries(LossSeries):
 
 
 def _copied(series: LossSeries, full: int) -> LossSeries:
-    """A series of its first ``full`` buckets, and room for one more that is empty."""
+    """A series of its first ``full`` buckets; the others are empty."""
     made = LossSeries(max_buckets=series._most)
-    room = max(len(made._low), min(series._most, full + 1))
-    empty: dict[str, Any] = {"_low": np.inf, "_high": -np.inf, "_total": 0.0, "_bad": 0}
-    for name, value in empty.items():
-        values = getattr(series, name)
-        kept = np.full(room, value, values.dtype)
-        kept[:full] = values[:full]
-        setattr(made, name, kept)
+    for name in ("_low", "_high", "_total", "_bad"):
+        getattr(made, name)[:full] = getattr(series, name)[:full]
     made.steps, made.bucket, made.first_bad = series.steps, series.bucket, series.first_bad
     return made
 

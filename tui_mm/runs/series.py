@@ -12,7 +12,6 @@ Axis = Literal["steps", "epochs", "seconds"]
 """What losses are drawn over."""
 
 MAX_BUCKETS = 1 << 17
-_FIRST = 1 << 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +36,12 @@ class LossSeries:
         self.steps = 0
         self.bucket = 1
         self.first_bad: tuple[int, float] | None = None  # the first step whose loss is not finite, and that loss
-        self._low = np.full(min(_FIRST, max_buckets), np.inf, np.float32)
-        self._high = np.full(len(self._low), -np.inf, np.float32)
-        self._total = np.zeros(len(self._low))
-        self._bad = np.zeros(len(self._low), np.int32)
+        # All there will ever be, and written to at once: arrays that double leave holes behind, and a viewer's memory
+        # would grow for the first MAX_BUCKETS steps.
+        self._low = np.full(max_buckets, np.inf, np.float32)
+        self._high = np.full(max_buckets, -np.inf, np.float32)
+        self._total = np.full(max_buckets, 0.0)
+        self._bad = np.full(max_buckets, 0, np.int32)
         if losses is not None:
             self.append(losses)
 
@@ -62,8 +63,6 @@ class LossSeries:
         first = self.steps // self.bucket
         self.steps += len(losses)
         end = -(-self.steps // self.bucket)
-        while end > len(self._low):
-            self._grow()
         finite = np.isfinite(losses)
         begun = self.steps - len(losses) - first * self.bucket  # steps already in the first bucket
         start = np.maximum(np.arange(end - first) * self.bucket - begun, 0)
@@ -74,13 +73,6 @@ class LossSeries:
         np.maximum(self._high[where], high, out=self._high[where])
         self._total[where] += np.add.reduceat(np.where(finite, losses, 0.0), start, dtype=np.float64)
         self._bad[where] += np.add.reduceat(~finite, start, dtype=np.int32)
-
-    def _grow(self) -> None:
-        more = min(self._most, 2 * len(self._low)) - len(self._low)
-        self._low = np.concatenate((self._low, np.full(more, np.inf, np.float32)))
-        self._high = np.concatenate((self._high, np.full(more, -np.inf, np.float32)))
-        self._total = np.concatenate((self._total, np.zeros(more)))
-        self._bad = np.concatenate((self._bad, np.zeros(more, np.int32)))
 
     def _merge(self) -> None:
         """Pairs into buckets twice as wide; called when all are full."""

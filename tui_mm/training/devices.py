@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
+from tui_mm.processors import usable_processors
 from tui_mm.training.torch_fault import require_torch
 
-_WORK_PER_THREAD = 8_000_000  # multiply-adds of a forward pass that keep a thread busy: below, a second one costs
+_WORK_PER_THREAD = 6_000_000
+"""Multiply-adds between two waits that are worth a thread. A wait costs 0.15 to 0.35 ms a step of one layer with two
+threads (docs/performance.md), and one thread does so much in about a millisecond, forward and backward."""
+_WORK_FOR_ALL = 32_000_000
+"""From here on two threads also pay where there are but two processors, and the screen is on one of them."""
 
 
 class DeviceError(ValueError):
@@ -36,23 +39,26 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
-def choose_threads(wanted: int, rows: int, parameters: int) -> int:
-    """Threads for steps of ``rows`` predictions by a model of ``parameters``; ``wanted`` above 0 is taken as it is.
+def choose_threads(wanted: int, rows: int, parameters: int, depth: int = 1) -> int:
+    """Threads for steps of ``rows`` predictions by a model of ``parameters``, whose products stand ``depth`` one behind
+    another; ``wanted`` above 0 is taken as it is."""
+    return wanted or threads_that_pay(rows * parameters // depth, cpu_count())
+
+
+def threads_that_pay(work: int, processors: int) -> int:
+    """Threads for ``work`` multiply-adds of a forward pass between two places at which all wait for all.
 
     A small step is over before a second thread has woken up. One processor is left to the screen and to others:
     threads that share a processor wait for each other at every operation, and a step takes several times as long.
+    Of two processors, where one left is half of all, both are taken for work that is long against such a wait.
     """
-    if wanted:
-        return wanted
-    return max(1, min(cpu_count() - 1, rows * parameters // _WORK_PER_THREAD))
+    most = 2 if processors == 2 and work >= _WORK_FOR_ALL else processors - 1
+    return max(1, min(most, work // _WORK_PER_THREAD))
 
 
 def cpu_count() -> int:
     """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
+    return usable_processors()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

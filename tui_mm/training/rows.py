@@ -47,6 +47,18 @@ class Rows:
         contexts, targets = self._laid_out
         return contexts[index].long(), targets[index].long()
 
+    @property
+    def longest(self) -> int:
+        """Ids that a row has at most; of a sequence, those that are no padding."""
+        if self.model.layout == "window":
+            return self.model.block_size
+        return int((self._laid_out[1] != IGNORED).sum(1).max())
+
+    @property
+    def evaluated_at_once(self) -> int:
+        """Predictions of a chunk, at most."""
+        return self._chunk_rows if self.model.layout == "window" else self._chunk_tokens
+
     def distinct(self) -> DistinctExamples:
         """Every prediction of a window model, equal ones taken together."""
         return DistinctExamples(self)
@@ -60,7 +72,7 @@ class Rows:
             for begin in range(0, len(contexts), size):
                 yield contexts[begin : begin + size].long(), targets[begin : begin + size].long()
             return
-        most = min(_CHUNK_TOKENS, _CHUNK_LOGITS // self.model.vocab_size)
+        most = self._chunk_tokens
         lengths = (targets != IGNORED).sum(1)
         order = lengths.argsort(stable=True)
         begin = 0
@@ -72,6 +84,10 @@ class Rows:
     @property
     def _chunk_rows(self) -> int:
         return max(1, min(_CHUNK_TOKENS // max(1, self.model.block_size), _CHUNK_LOGITS // self.model.vocab_size))
+
+    @property
+    def _chunk_tokens(self) -> int:
+        return min(_CHUNK_TOKENS, _CHUNK_LOGITS // self.model.vocab_size)
 
     @cached_property
     def _distinct(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:

@@ -21,7 +21,7 @@ from models.transformer import Transformer, TransformerConfig
 from models.wavenet import WaveNet, WaveNetConfig
 from tui_mm.config import ConfigError, RunConfig
 from tui_mm.kinds import KINDS
-from tui_mm.sizes import check_size
+from tui_mm.sizes import check_size, depth
 from tui_mm.training.devices import DeviceError, choose_device, choose_threads, is_out_of_memory
 from tui_mm.training.rows import Rows, all_rows
 from tui_mm.training.trainer import Trainer
@@ -104,11 +104,16 @@ def _build_trainer(config: RunConfig, splits: Splits, device: torch.device) -> T
     if not config.counts:
         rows["train"].lay_out()
     prepare(model, rows)
-    positions = config.block_size if model.layout == "sequence" else 1
-    torch.set_num_threads(
-        choose_threads(config.threads, (config.batch_size or len(rows["train"])) * positions, model.parameter_count())
-    )
+    torch.set_num_threads(choose_threads(config.threads, *thread_work(config, model, rows["train"])))
     return Trainer(model, rows, config, generator=generator, device=device)
+
+
+def thread_work(config: RunConfig, model: LanguageModel, train: Rows) -> tuple[int, int, int]:
+    """What threads are chosen by: a step's predictions, the model's parameters, and how many products stand one behind
+    another."""
+    predictions = (config.batch_size or len(train)) * (train.longest if model.layout == "sequence" else 1)
+    parameters = 0 if config.counts else model.parameter_count()  # a table is looked up, not multiplied
+    return predictions, parameters, depth(config, train.longest)
 
 
 def check_splits(config: RunConfig, rows: Mapping[str, Rows]) -> None:

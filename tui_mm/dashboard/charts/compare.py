@@ -105,7 +105,8 @@ def differences_text(found: Sequence[Difference], named: Named, look: Look) -> T
     width = _column(look, first, len(named))
     lines = [_heading("", first, width, named, look)]
     for field, values in found:
-        cells = [fit("-" if value is None else text_of(value), width - _GAP, ascii_only=True) for value in values]
+        texts = ["-" if value is None else text_of(value, field) for value in values]
+        cells = [fit(text, width - _GAP, ascii_only=True) for text in texts]
         lines.append(
             line([(fit(field, first, ascii_only=True), PLAIN), *((cell + " " * _GAP, PLAIN) for cell in cells)])
         )

@@ -43,7 +43,7 @@ def experiment_chart(chart: Chart, look: Look) -> str:
 
 
 def _lines(chart: Chart, look: Look) -> str:
-    drawn = [(series, *_points(series, log_x=chart.log_x)) for series in chart.series]
+    drawn = [(series, *_points(series, log_x=chart.log_x, log_y=chart.log_y)) for series in chart.series]
     drawn = [(series, x, y) for series, x, y in drawn if x]
     if not drawn:
         return "nothing to draw yet"
@@ -52,7 +52,8 @@ def _lines(chart: Chart, look: Look) -> str:
     low, high = min(every_x), max(every_x)
     if low == high:
         low, high = low - 0.5, high + 0.5
-    window = loss_range(every_y, every_y, np.array([min(every_y)]))
+    must = every_y if chart.log_y else np.array([min(every_y)])  # on a log axis no value flattens the others
+    window = loss_range(every_y, every_y, must)
     marks = _ASCII_MARKS if look.ascii_only else _MARKS
     colors = _colors(look, len(drawn))
 
@@ -68,7 +69,7 @@ def _lines(chart: Chart, look: Look) -> str:
         places = _x_places(sorted(set(every_x)), low, high, max(2, look.width // 9))
         plt.xticks(places, [_x_name(at, log=chart.log_x) for at in places])
         plt.ylim(*window)
-        ticks = loss_ticks(window, max(2, look.height // 3), log=False)
+        ticks = loss_ticks(window, max(2, look.height // 3), log=chart.log_y)
         plt.yticks([at for at, _ in ticks], [name.rjust(5) for _, name in ticks])
 
     parts: list[Part] = [f"{printable(chart.y_title)} over {printable(chart.x_title)}"]
@@ -76,11 +77,11 @@ def _lines(chart: Chart, look: Look) -> str:
     return build(draw, parts, look)
 
 
-def _points(series: Series, *, log_x: bool) -> tuple[list[float], list[float]]:
+def _points(series: Series, *, log_x: bool, log_y: bool) -> tuple[list[float], list[float]]:
     found = [
-        (math.log10(x) if log_x else x, y)
+        (math.log10(x) if log_x else x, math.log10(y) if log_y else y)
         for x, y in zip(series.x, series.y, strict=True)
-        if y is not None and math.isfinite(y) and (x > 0 or not log_x)
+        if y is not None and math.isfinite(y) and (x > 0 or not log_x) and (y > 0 or not log_y)
     ]
     return [x for x, _ in found], [y for _, y in found]
 

@@ -130,7 +130,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
                         with Vertical(classes="group"):
                             yield Static(group, classes="title")
                             for name in names:
-                                text = text_of(getattr(self._config, name))
+                                text = text_of(getattr(self._config, name), name)
                                 yield make_row(name, text, ascii_only=self._ascii_only)
         yield Static(id="explained", markup=False)
         yield Static(id="outlook", markup=False)
@@ -166,7 +166,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
         for name, row in self._rows.items():
             was = getattr(preset, name)
             changed = name not in values or values[name] != was
-            row.show(Said(changed, text_of(was), not_used.get(name, ""), faults.get(name, "")))
+            row.show(Said(changed, text_of(was, name), not_used.get(name, ""), faults.get(name, "")))
         self._wrong = [row for name, row in self._rows.items() if name in faults]
         self._read = None if faults else validate(values)
         self._show_outlook()
@@ -258,7 +258,7 @@ class SetupScreen(ModalScreen[RunConfig | None]):
     def action_preset(self) -> None:
         preset, said = self._preset_config(), PRESETS[self._preset]
         kept = [name for name in KEPT_BY_PRESETS if name not in said]
-        self._fill({name: text_of(getattr(preset, name)) for name in self._rows if name not in kept})
+        self._fill({name: text_of(getattr(preset, name), name) for name in self._rows if name not in kept})
 
     def _fill(self, texts: dict[str, str]) -> None:
         with self.prevent(Input.Changed, ChoiceField.Changed):
