@@ -11,7 +11,7 @@ from benchmarks.replicas import replicas_row
 from benchmarks.report import report
 from benchmarks.row import Row
 from benchmarks.scale import scale_rows
-from benchmarks.steps import steps_row
+from benchmarks.steps import steps_rows
 from benchmarks.windows import windows_rows
 from data.catalog import CATALOG, load
 from data.corpus import Corpus, CorpusError
@@ -85,13 +85,13 @@ def _check(corpus: Corpus) -> None:
 
 def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[Row]:
     _tell("training steps")
-    steps = steps_row(corpus, repeats, quick)
+    steps = steps_rows(corpus, repeats, quick)
     _tell("64 replicas")
     replicas = replicas_row(corpus, repeats, quick)
     _tell("windows")
     windows, whole = windows_rows(corpus, repeats)
     _tell("time to a dev loss")
-    rows = [steps, replicas, windows, whole, *quality_rows(corpus, repeats, quick)]
+    rows = [*steps, replicas, windows, whole, *quality_rows(corpus, repeats, quick)]
     if large:
         _tell("a large list")
         size = len(corpus.text().encode())

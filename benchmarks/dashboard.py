@@ -20,8 +20,10 @@ from benchmarks.terminal import TerminalError, without_terminal
 from benchmarks.timing import interleaved
 from benchmarks.viewer import Title, Viewer, steps_done, steps_per_second
 from data.catalog import load
+from tui_mm.compiler.cxx import has_compiler
 
-_ENDLESS = ("--steps", "10000000", "--threads", "1", "--device", "cpu")
+_ENDLESS = ("--steps", "10000000", "--threads", "1", "--device", "cpu", "--engine", "eager")
+_COMPILED = ("lecture", "compiled")  # the fastest there is
 _USUAL, _NARROW, _WIDE = (120, 40), (80, 24), (200, 60)
 _PRESETS = ("lecture", "default")
 _LETTERS = "abcdefghijklmnoprstuvwxyz"
@@ -44,6 +46,14 @@ class Plan:
     quiet: float = 3.0
     """Without a byte, before a window in which none is to come."""
     presets: tuple[str, ...] = _PRESETS
+    compiles: bool = True
+    """Where there is a C++ compiler."""
+
+    @property
+    def trainings(self) -> list[tuple[str, str]]:
+        """Presets and engines."""
+        compiled = [_COMPILED] if self.compiles and has_compiler() else []
+        return [*((preset, "eager") for preset in self.presets), *compiled]
 
 
 def starts(plan: Plan) -> list[Row]:
@@ -127,8 +137,8 @@ def _wait(draw: random.Random) -> None:
 
 def cost(plan: Plan) -> list[Row]:
     rows = []
-    for preset in plan.presets:
-        arguments = ["--preset", preset, *_ENDLESS]
+    for preset, engine in plan.trainings:
+        arguments = ["--preset", preset, *_ENDLESS, "--engine", engine]
 
         def headless(arguments: list[str] = arguments) -> float:
             with _home() as home, without_terminal(["train", "--json", *arguments], home):
@@ -143,10 +153,10 @@ def cost(plan: Plan) -> list[Row]:
         pair = interleaved(headless, watched, plan.repeats)
         each = ", ".join(f"{a / b:.3f}" for a, b in zip(pair.ours, pair.reference, strict=True))
         note = (
-            f"preset {preset}, one thread, 120x40, steps by the wall clock in windows of {plan.seconds:g} s; the "
-            f"reference is 'makemore-tui train' in turns; turn by turn {each}"
+            f"preset {preset}, {engine} engine, one thread, 120x40, steps by the wall clock in windows of "
+            f"{plan.seconds:g} s; the reference is 'makemore-tui train' in turns; turn by turn {each}"
         )
-        title = f"training while watched, {preset}"
+        title = f"training while watched, {preset}{'' if engine == 'eager' else ' compiled'}"
         rows.append(Row(title, "steps/s", pair.ours, pair.reference, Target("ratio", 0.97), note))
     return rows
 
@@ -234,7 +244,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     plan = Plan(arguments.repeats, arguments.seconds)
     if arguments.quick:
-        plan = Plan(1, 0.5, 4, 0.2, 0.5, 0.5, 0.3, ("lecture",))
+        plan = Plan(1, 0.5, 4, 0.2, 0.5, 0.5, 0.3, ("lecture",), compiles=False)
     load_before = os.getloadavg()[0]
     rows: list[Row] = []
     try:

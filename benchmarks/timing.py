@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,11 +22,16 @@ class Pair:
 
 def interleaved(reference: Measure, ours: Measure, repeats: int) -> Pair:
     """Reference, ours, reference, ours, ..."""
-    pair = Pair([], [])
+    return Pair(*in_turns([reference, ours], repeats))
+
+
+def in_turns(measures: Sequence[Measure], repeats: int) -> list[list[float]]:
+    """What each measured, one after another, again and again."""
+    found: list[list[float]] = [[] for _ in measures]
     for _ in range(repeats):
-        pair.reference.append(_once(reference))
-        pair.ours.append(_once(ours))
-    return pair
+        for measured, measure in zip(found, measures, strict=True):
+            measured.append(_once(measure))
+    return found
 
 
 def seconds(work: Callable[[], object]) -> Measure:

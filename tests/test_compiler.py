@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from data.corpus import Corpus
 from tests.test_compiled_engine import MODELS, ROWS, V, config_of, engine_of, minibatches, rates
 from tui_mm.compiler.cache import ProgramCache
 from tui_mm.compiler.compilation import Compilation
+from tui_mm.compiler.cxx import compiler_name, has_compiler
 from tui_mm.compiler.request import request_for
 from tui_mm.config import RunConfig
 from tui_mm.runs.home import Home
@@ -29,9 +28,8 @@ from tui_mm.training.engines.state import moving_state
 from tui_mm.training.optimizers import make_optimizer
 from tui_mm.training.setup import build_model
 
-CXX = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
 pytestmark = [
-    pytest.mark.skipif(shutil.which(CXX) is None, reason=f"no C++ compiler: {CXX} is not there"),
+    pytest.mark.skipif(not has_compiler(), reason=f"no C++ compiler: {compiler_name()} is not there"),
     pytest.mark.timeout(600),
 ]
 STEPS = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -135,8 +136,12 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_nothing_is_compiled_where_that_was_said(cache: ProgramCache) -> None:
+    """Without a word, unless a training waits for it."""
+    compilation = Compilation(request(), cache)
+    assert compilation.poll(1e9) is None
+    assert list(cache.folder.iterdir()) == []
     with pytest.raises(EngineError, match="MAKEMORE_COMPILE says not to compile"):
-        Compilation(request(), cache).poll(1e9)
+        compilation.poll(math.inf)
 
 
 def test_no_compiler_is_started_for_a_short_rest(cache: ProgramCache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import msgspec
 import torch
 
 from tui_mm.compiler.cache import ProgramCache
+from tui_mm.compiler.cxx import compiler_name, has_compiler
 from tui_mm.compiler.request import Request, request_for
 from tui_mm.engine_record import uncompiled
 from tui_mm.training.engines.base import EngineError, EngineMaker, Program
@@ -27,8 +29,11 @@ _LONGEST_SECONDS = 900.0
 _OFF = ("0", "no", "off")
 
 
-def supply_for(trainer: Trainer) -> Compilation | Graphs | Refusal | None:
-    """Where a trainer's compiled program is to come from; None for one that wants none. To be closed."""
+def supply_for(trainer: Trainer, cache: ProgramCache | None = None) -> Compilation | Graphs | Refusal | None:
+    """Where a trainer's compiled engine is to come from; None for one that wants none. To be closed.
+
+    cache: the user's, where none is given
+    """
     config = trainer.config
     if trainer.engines is None or config.engine == "eager":
         return None
@@ -39,7 +44,8 @@ def supply_for(trainer: Trainer) -> Compilation | Graphs | Refusal | None:
         return Graphs(lambda model, optimizer: GraphEngine(model, optimizer, config, shape, cuda_capture))
     if trainer.device.type != "cpu":
         return Refusal(f"there is none for {trainer.device.type}")
-    return Compilation(request_for(config, trainer.model.vocab_size, shape.steps, shape.rows, shape.length))
+    request = request_for(config, trainer.model.vocab_size, shape.steps, shape.rows, shape.length)
+    return Compilation(request, cache)
 
 
 class Refusal:
@@ -95,7 +101,10 @@ class Compilation:
             if (kept := self._kept()) is not None:
                 return kept
         if self._process is None:
-            if remaining >= _WORTH_SECONDS:
+            if os.environ.get("MAKEMORE_COMPILE", "").lower() in _OFF:
+                if math.isinf(remaining):
+                    raise EngineError("MAKEMORE_COMPILE says not to compile")
+            elif remaining >= _WORTH_SECONDS:
                 self._start()
             return None
         code = self._process.poll()
@@ -147,11 +156,8 @@ class Compilation:
         return lambda model, optimizer: CompiledEngine(program, model, optimizer, shape)
 
     def _start(self) -> None:
-        if os.environ.get("MAKEMORE_COMPILE", "").lower() in _OFF:
-            raise EngineError("MAKEMORE_COMPILE says not to compile")
-        compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
-        if shutil.which(compiler) is None:
-            raise EngineError(f"the C++ compiler {compiler} is not there; install it, or name another in CXX")
+        if not has_compiler():
+            raise EngineError(f"the C++ compiler {compiler_name()} is not there; install it, or name another in CXX")
         try:
             self._cache.make()
             self._build = self._cache.build_folder()
