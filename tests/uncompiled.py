@@ -21,17 +21,18 @@ class PythonProgram:
 
     def __init__(self, config: RunConfig, vocab_size: int, dtype: torch.dtype = torch.float32) -> None:
         model = build_model(config, vocab_size, Generator().manual_seed(3)).to(dtype)
-        self._step = make_step(model, make_optimizer(config, dict(model.named_parameters())), config)
+        self._function = make_step(model, make_optimizer(config, dict(model.named_parameters())), config)
         self.turns = 0
         self.shape = BlockShape(4, config.batch_size, config.context)
 
     def run(self, inputs: list[Tensor]) -> list[Tensor]:
         *state, contexts, targets, rates, limit = inputs
+        state = self._function.enter(state)
         losses = torch.zeros(len(rates), dtype=rates.dtype)
         for k in range(int(limit)):
-            state, losses[k] = self._step(state, contexts[k], targets[k], rates[k])
+            state, losses[k] = self._function.step(state, contexts[k], targets[k], rates[k])
             self.turns += 1
-        return [losses, *state]
+        return [losses, *self._function.leave(state)]
 
 
 @dataclass

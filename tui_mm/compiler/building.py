@@ -29,8 +29,11 @@ def build_program(request: bytes, folder: Path) -> Path:
     program = export_steps(model, optimizer, config, BlockShape(asked.steps, asked.rows, asked.length))
     if program.constants or program.state_dict:
         raise RuntimeError("the model's step holds tensors that are not in its state")
+    if asked.threads > 1:  # sums of threads in any order would not come to the same bits again
+        torch.use_deterministic_algorithms(True)
     package = folder / "program.pt2"
-    torch._inductor.aoti_compile_and_package(program, package_path=str(package))
+    once = {"aot_inductor.precompile_headers": False}  # worth it for many programs, and there is one
+    torch._inductor.aoti_compile_and_package(program, package_path=str(package), inductor_configs=once)
     with zipfile.ZipFile(package) as archive:
         (library,) = (name for name in archive.namelist() if name.endswith(".so"))
         made = folder / "program.so"

@@ -7,12 +7,14 @@ other engines, in another order of its sums.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from models.base import LanguageModel
 from tui_mm.config import RunConfig
+from tui_mm.training.engines import functional_mlp
 from tui_mm.training.engines.derived import is_one_tanh_layer
 from tui_mm.training.engines.state import statistics as statistics_of
 from tui_mm.training.optimizers import ADAM_BETAS, ADAM_EPS, SGD, AdamW, Optimizer, is_decayed
@@ -21,26 +23,55 @@ Tensors = list[Tensor]
 Step = Callable[[Tensors, Tensor, Tensor, Tensor], tuple[Tensors, Tensor]]
 """State, contexts (rows, T), targets (rows,) or (rows, T), rate () to the state after it and the loss before it."""
 
+Update = Callable[[Tensors, Tensors, Tensors, Tensor], tuple[Tensors, Tensors]]
+"""Parameters, gradients, the optimizer's slots and the rate to parameters and slots."""
 
-def make_step(model: LanguageModel, optimizer: Optimizer, config: RunConfig) -> Step:
+
+@dataclass(frozen=True)
+class StepFunction:
+    """``step`` may keep its state in another form: it is brought into it and back once for a block of steps."""
+
+    step: Step
+    enter: Callable[[Tensors], Tensors] = list
+    leave: Callable[[Tensors], Tensors] = list
+
+
+def make_step(model: LanguageModel, optimizer: Optimizer, config: RunConfig) -> StepFunction:
     """The step of a model and its optimizer, on a state as ``moving_state`` orders it; neither is touched when it is
     taken."""
+    update = _update_of(optimizer, config, list(model.parameters()))
+    if is_one_tanh_layer(model):
+        if update is _descend:
+            inputs, vocab_size = len(model.get_parameter("W1")), model.vocab_size
+            return StepFunction(
+                functional_mlp.descend,
+                functional_mlp.enter,
+                lambda state: functional_mlp.leave(state, inputs, vocab_size),
+            )
+        return StepFunction(_step_of(functional_mlp.gradients, update, len(list(model.parameters()))))
+    return StepFunction(_derived_by_torch(model, update))
+
+
+def _step_of(
+    gradients: Callable[[Tensors, Tensor, Tensor], tuple[Tensors, Tensor]], update: Update, count: int
+) -> Step:
+    def step(state: Tensors, contexts: Tensor, targets: Tensor, lr: Tensor) -> tuple[Tensors, Tensor]:
+        found, loss = gradients(state[:count], contexts, targets)
+        parameters, slots = update(state[:count], found, state[count:], lr)
+        return [*parameters, *slots], loss
+
+    return step
+
+
+def _derived_by_torch(model: LanguageModel, update: Update) -> Step:
     names = [name for name, _ in model.named_parameters()]
     statistics = [name for name, _ in statistics_of(model)]
     count, rest = len(names), len(names) + len(statistics)
-    update = _update_of(optimizer, config, list(model.parameters()))
-    derived = is_one_tanh_layer(model)
 
     def step(state: Tensors, contexts: Tensor, targets: Tensor, lr: Tensor) -> tuple[Tensors, Tensor]:
         parameters, moved, slots = state[:count], state[count:rest], state[rest:]
-        if derived and update is _descend:  # the rate goes into the gradient, so that the update is in its products
-            changes, loss = _derived(parameters, contexts, targets, scale=-lr, onto=parameters)
-            return [*changes, *slots], loss
-        if derived:
-            gradients, loss = _derived(parameters, contexts, targets)
-        else:
-            gradients, moved, loss = _gradients(model, names, statistics, parameters, moved, contexts, targets)
-        parameters, slots = update(parameters, gradients, slots, lr)
+        found, moved, loss = _gradients(model, names, statistics, parameters, moved, contexts, targets)
+        parameters, slots = update(parameters, found, slots, lr)
         return [*parameters, *moved, *slots], loss
 
     return step
@@ -79,47 +110,7 @@ def _gradients(
     return [found[name] for name in weights], kept, loss
 
 
-def _derived(
-    parameters: Tensors, contexts: Tensor, targets: Tensor, *, scale: Tensor | float = 1.0, onto: Tensors | None = None
-) -> tuple[Tensors, Tensor]:
-    """The gradient of the MLP of one tanh layer (see ``engines.derived``), times ``scale``, plus ``onto``; the loss.
-
-    tanh by its exponential, and what is looked up or added by id as a product with ones and zeros: both are several
-    times faster in a loop that a compiler makes. The logarithm is moved by the greatest logit, so nothing overflows but
-    exp(2a), whose infinity gives 1.
-    """
-    C, W1, b1, W2, b2 = parameters
-    (rows, block_size), vocab_size = contexts.shape, C.shape[0]
-    emb = C[contexts].view(rows, -1)
-    h = 1 - 2 / (torch.exp(2 * torch.addmm(b1, emb, W1)) + 1)
-    logits = torch.addmm(b2, h, W2)
-    greatest = logits.amax(1, keepdim=True)
-    powers = torch.exp(logits - greatest)
-    total = powers.sum(1, keepdim=True)
-    ids = torch.arange(vocab_size, device=C.device)
-    onehot = (targets[:, None] == ids).to(C.dtype)
-    loss = ((total.log() + greatest).squeeze(1) - (logits * onehot).sum(1)).mean()
-    d = (powers / total - onehot) * (scale / rows)
-    da = (d @ W2.t()) * (1 - h * h)
-    demb = (da @ W1.t()).view(rows * block_size, -1)
-    looked_up = (contexts.reshape(1, -1) == ids[:, None]).to(C.dtype)
-    products = [(looked_up, demb), (emb.t(), da), None, (h.t(), d), None]
-    sums = [None, None, da, None, d]
-    found = []
-    for k, (product, summed) in enumerate(zip(products, sums, strict=True)):
-        base = None if onto is None else onto[k]
-        if product is None:
-            assert summed is not None
-            found.append(summed.sum(0) if base is None else base + summed.sum(0))
-        else:
-            found.append(torch.mm(*product) if base is None else torch.addmm(base, *product))
-    return found, loss
-
-
 # -- updates
-
-Update = Callable[[Tensors, Tensors, Tensors, Tensor], tuple[Tensors, Tensors]]
-"""Parameters, gradients, the optimizer's slots and the rate to parameters and slots."""
 
 
 def _update_of(optimizer: Optimizer, config: RunConfig, parameters: Sequence[Tensor]) -> Update:

@@ -37,7 +37,7 @@ class GraphEngine:
         self._targets = torch.zeros_like(self._contexts[:, :, 0] if model.layout == "window" else self._contexts)
         self._rates = torch.zeros(shape.steps, dtype=self._state[0].dtype, device=device)
         self._losses = torch.zeros_like(self._rates)
-        self._step = make_step(model, optimizer, config)
+        self._function = make_step(model, optimizer, config)
         self._capture = capture
         self._replays: dict[int, Work] = {}
 
@@ -63,10 +63,10 @@ class GraphEngine:
         self._replays[count]()
 
     def _take(self, count: int) -> None:
-        state = list(self._state)
+        state = self._function.enter(list(self._state))
         for k in range(count):
-            state, self._losses[k] = self._step(state, self._contexts[k], self._targets[k], self._rates[k])
-        torch._foreach_copy_(self._state, state)
+            state, self._losses[k] = self._function.step(state, self._contexts[k], self._targets[k], self._rates[k])
+        torch._foreach_copy_(self._state, self._function.leave(state))
 
 
 def cuda_capture(work: Work) -> Work:

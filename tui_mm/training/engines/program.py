@@ -14,7 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from models.base import LanguageModel
 from tui_mm.config import RunConfig
 from tui_mm.training.engines.compiled import BlockShape
-from tui_mm.training.engines.functional import Tensors, make_step
+from tui_mm.training.engines.functional import StepFunction, Tensors, make_step
 from tui_mm.training.engines.state import moving_state
 from tui_mm.training.optimizers import Optimizer
 
@@ -29,19 +29,21 @@ def export_steps(model: LanguageModel, optimizer: Optimizer, config: RunConfig, 
     contexts = torch.zeros((shape.steps, shape.rows, shape.length), dtype=torch.int64)
     targets = torch.zeros_like(contexts[:, :, 0] if model.layout == "window" else contexts)
     rates = torch.zeros(shape.steps, dtype=state[0].dtype)
-    traced = make_fx(torch.func.functionalize(make_step(model, optimizer, config)))
-    step = traced(state, contexts[0], targets[0], rates[0])
+    function = make_step(model, optimizer, config)
+    traced = make_fx(torch.func.functionalize(function.step))
+    step = traced(function.enter(state), contexts[0], targets[0], rates[0])
     step.graph.eliminate_dead_code()
     step.recompile()
     example = (state, contexts, targets, rates, torch.tensor(shape.steps))
     with torch.no_grad():
-        return torch.export.export(_Loop(step, shape.steps), example)
+        return torch.export.export(_Loop(step, function, shape.steps), example)
 
 
 class _Loop(nn.Module):
-    def __init__(self, step: nn.Module, steps: int) -> None:
+    def __init__(self, step: nn.Module, function: StepFunction, steps: int) -> None:
         super().__init__()
         self.step = step
+        self.function = function
         self.steps = steps
 
     def forward(self, state: Tensors, contexts: Tensor, targets: Tensor, rates: Tensor, limit: Tensor) -> Tensors:
@@ -55,6 +57,7 @@ class _Loop(nn.Module):
             losses = torch.where(torch.arange(self.steps) == k, loss, losses)
             return (k + 1, losses, *after)
 
-        begin = (torch.zeros((), dtype=torch.int64), torch.zeros(self.steps, dtype=rates.dtype), *state)
+        entered = self.function.enter(state)
+        begin = (torch.zeros((), dtype=torch.int64), torch.zeros(self.steps, dtype=rates.dtype), *entered)
         _, losses, *after = while_loop(is_under_way, turn, begin)  # type: ignore[no-untyped-call]
-        return [losses, *after]
+        return [losses, *self.function.leave(after)]
