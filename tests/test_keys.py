@@ -22,6 +22,7 @@ from tui_mm.worker.protocol import (
     Checkpoint,
     Command,
     Configure,
+    EndSweep,
     Evaluate,
     Inspect,
     Pause,
@@ -55,6 +56,7 @@ SENT: dict[str, dict[Moment, list[Command]]] = {
     "x": {"untrained": NOTHING, "training": [Stop()], "paused": [Stop()], "done": NOTHING, "not finite": NOTHING},
     "l": {moment: [Sweep()] for moment in STATUS},
     "R": {moment: [TrainedSweep(steps=usual_steps(CONFIG))] for moment in STATUS},
+    "X": {moment: [EndSweep()] for moment in STATUS},
     "v": {moment: [Evaluate("dev")] for moment in STATUS},
     "c": {moment: [Checkpoint()] for moment in STATUS},
 }  # fmt: skip

@@ -286,6 +286,30 @@ def test_rates_are_trained_at_beside_a_training_which_stays_the_same_to_the_bit(
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("plan", [ask.TrainedSweep(rates=3, seeds=2, steps=10**6), ask.Sweep(points=10**6)])
+def test_a_sweep_is_ended_and_another_begun(corpus: Corpus, plan: ask.Command) -> None:
+    async def scenario() -> None:
+        run = new_run(corpus, steps=2000)
+        async with worker_of(run) as client:
+            with pytest.raises(ask.CommandError, match="end sweep: none is under way"):
+                await client.ask(ask.EndSweep())
+            sweeping = client.send(plan)
+            with run.store() as store:
+                await until(lambda: bool(np.isfinite(store.sweep_points()[1]).any()))
+            await client.ask(ask.EndSweep())
+            answer = client.answer(sweeping)
+            assert answer is not None
+            assert answer["ended"] is True
+            assert (await client.ask(ask.Sweep(points=20)))["sweep"] == answer["sweep"] + 1
+        if isinstance(plan, ask.TrainedSweep):
+            with run.store() as store:
+                kept = store.get("trained_sweep")
+            assert kept["is_final"] is True
+            assert 0 < kept["done"] < plan.steps
+
+    asyncio.run(scenario())
+
+
 def test_hyperparameters_change_before_the_training_and_the_model_is_looked_into(corpus: Corpus) -> None:
     async def scenario() -> None:
         plain, changed = new_run(corpus, hidden=24, lr=0.02), new_run(corpus)

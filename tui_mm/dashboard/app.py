@@ -63,6 +63,7 @@ class DashboardApp(PacedApp, PanelHost):
         _key("x", "stop", "stop", "Stop the training and keep a checkpoint; t goes on from it"),
         _key("L", "rate", "set the rate", "Type a learning rate, from the next step on"),
         _key("R", "train_rates", "train at rates", "Train at 16 learning rates, 4 seeds each, all at once"),
+        _key("X", "end_sweep", "end the sweep", "No more of the sweep that is under way; what it found stays"),
         _key("v", "evaluate", "evaluate", "The loss over the whole dev split, now"),
         _key("c", "checkpoint", "checkpoint", "Keep a checkpoint now"),
         _key("o", "words", "open words", "Choose another word list"),

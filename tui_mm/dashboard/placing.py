@@ -143,6 +143,9 @@ class PanelHost(DialogHost):
 
         self.tell(ask.TrainedSweep(steps=usual_steps(self.state.config)), lambda _: "", timeout=math.inf)
 
+    def action_end_sweep(self) -> None:
+        self.tell(ask.EndSweep(), lambda _: "the sweep was ended")
+
     async def action_sample(self) -> None:
         await self.action_panel("samples")
         if self.samples is not None:

@@ -108,6 +108,12 @@ class TrainedSweep(Command, frozen=True):
     steps: int = 1000
 
 
+class EndSweep(Command, frozen=True):
+    """No more of the sweep that is under way; what it found stays."""
+
+    kind: ClassVar[str] = "end sweep"
+
+
 class Checkpoint(Command, frozen=True):
     kind: ClassVar[str] = "checkpoint"
 
@@ -134,12 +140,13 @@ class Configure(Command, frozen=True):
 COMMANDS: dict[str, type[Command]] = {
     c.kind: c
     for c in (
-        Start, Pause, Step, Stop, SetLr, Sample, Compare, Evaluate, Sweep, TrainedSweep, Checkpoint, Inspect, Configure,
+        Start, Pause, Step, Stop, SetLr, Sample, Compare, Evaluate, Sweep, TrainedSweep, EndSweep, Checkpoint, Inspect,
+        Configure,
     )
 }  # fmt: skip
 
 
-ORDERS = (Start, Pause, Step, Stop, SetLr, Evaluate, Sweep, TrainedSweep, Checkpoint, Configure)
+ORDERS = (Start, Pause, Step, Stop, SetLr, Evaluate, Sweep, TrainedSweep, EndSweep, Checkpoint, Configure)
 """What changes a run or takes its time, of which all its viewers are told."""
 
 

@@ -211,6 +211,7 @@ class Server:
             ask.Compare: self._compare,
             ask.Evaluate: self._evaluate,
             ask.Checkpoint: lambda _: self._checkpoint(),
+            ask.EndSweep: lambda _: self._end_sweep(),
             ask.Inspect: lambda command: self._session.inspector.answer(self._trainer, command),
             ask.Configure: self._configure,
         }
@@ -343,13 +344,20 @@ class Server:
 
     def _begin_sweep(self, number: int, command: ask.Sweep | ask.TrainedSweep) -> None:
         if self._sweep is not None:
-            raise ask.CommandError("sweep: one is under way; wait for it")
+            raise ask.CommandError("sweep: one is under way; wait for it, or end it (X)")
         given = self._trainer, len(self._session.splits.vocabulary), self._store
         if isinstance(command, ask.TrainedSweep):
             self._sweep = TrainedRates(number, command, *given)
         else:
             self._sweep = RangeTest(number, command, *given)
         self._event("sweep", self._sweep.title)
+
+    def _end_sweep(self) -> dict[str, Any]:
+        if self._sweep is None:
+            raise ask.CommandError("end sweep: none is under way")
+        sweep, self._sweep = self._sweep, None
+        self._store.answer_command(sweep.command, sweep.end())
+        return {}
 
     def _advance_sweep(self) -> bool:
         """Try some more rates, if a sweep is under way: as long as a block of training, so that both go on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,9 @@ class RunningSweep(Protocol):
 
     def advance(self) -> dict[str, Any] | None:
         """Go on for a moment; the answer when it is done."""
+
+    def end(self) -> dict[str, Any]:
+        """Go no further; the answer."""
 
 
 class RangeTest:
@@ -58,6 +62,9 @@ class RangeTest:
         self._done += len(block.losses)
         return None
 
+    def end(self) -> dict[str, Any]:
+        return {"sweep": self._number, "ended": True}
+
 
 class TrainedRates:
     """Every rate trained at, with several seeds, all at once; the points in the store, one a replica, are replaced as
@@ -83,15 +90,21 @@ class TrainedRates:
         self._exponents = np.repeat(rates, command.seeds)
         self._plan = command
         self._told = time.monotonic()
-        self._tell(Progress(0, np.full(len(configs), np.nan), "train", False, 0.0))
+        self._last = Progress(0, np.full(len(configs), np.nan), "train", False, 0.0)
+        self._tell(self._last)
 
     def advance(self) -> dict[str, Any] | None:
         progress = next(self._progress)
         if progress is None:
             return None
+        self._last = progress
         if progress.is_final or time.monotonic() - self._told >= _TOLD_SECONDS:
             self._tell(progress)
         return {"sweep": self._number} if progress.is_final else None
+
+    def end(self) -> dict[str, Any]:
+        self._tell(replace(self._last, is_final=True))  # by their minibatches, as far as they came
+        return {"sweep": self._number, "ended": True}
 
     def _tell(self, progress: Progress) -> None:
         plan = {

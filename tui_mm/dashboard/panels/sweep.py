@@ -104,7 +104,11 @@ class SweepPanel(Panel):
     def _under_way(self) -> str:
         """How far a training of many rates is; empty once it is done."""
         plan = self._plan
-        return "" if plan.get("is_final", True) else f"{plan.get('done', 0):,} of {plan.get('steps', 0):,} steps"
+        return (
+            ""
+            if plan.get("is_final", True)
+            else f"{plan.get('done', 0):,} of {plan.get('steps', 0):,} steps, X ends it"
+        )
 
     def _take_in(self) -> None:
         """Work out what belongs to the sweep as far as it is, if it has changed."""
