@@ -81,7 +81,7 @@ def test_ctrl_c_before_the_training_is_quiet_too(tmp_path: Path) -> None:
         try:
             _, err = process.communicate(timeout=PATIENCE_S / 3)
         except subprocess.TimeoutExpired:
-            # Between its opening and its reading, a signal is seen by Python after the reading alone: one presses again.
+            # between its opening and its reading, Python sees a signal after the reading alone: one presses again
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
