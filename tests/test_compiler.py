@@ -123,6 +123,29 @@ def test_a_compiler_that_is_not_there(
 
 
 @pytest.mark.compiler
+def test_threads_come_to_the_same_bits_each_time(compiled: Path) -> None:
+    """Embeddings are added up by threads that would otherwise come in any order."""
+    rows, steps = 2048, 8
+    config = config_of("relu", "sgd", batch_size=rows, embedding=32, hidden=64, threads=2)
+    torch.set_num_threads(2)  # the fixture one_thread sets it back
+    draws = Generator().manual_seed(2)
+    contexts = torch.randint(0, V, (steps, rows, config.context), generator=draws)
+    targets = torch.randint(0, V, (steps, rows), generator=draws)
+    shape = BlockShape.of(rows, config.context)
+    compilation = Compilation(request_for(config, V, shape.steps, shape.rows, shape.length))
+    while (make := compilation.poll(1e9)) is None:
+        if compilation._process is not None:
+            compilation._process.wait()
+    found = []
+    for _ in range(6):
+        model = build_model(config, V, Generator().manual_seed(1))
+        optimizer = make_optimizer(config, dict(model.named_parameters()))
+        losses = make(model, optimizer).run(contexts, targets, rates(config, 0, steps), 0)
+        found.append([losses, *moving_state(model, optimizer)])
+    assert all(all(map(torch.equal, found[0], other)) for other in found[1:])
+
+
+@pytest.mark.compiler
 def test_a_compiler_that_fails(
     tmp_path: Path, cli: Callable[..., Any], words_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
