@@ -36,6 +36,8 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.long
 
 bench-dashboard: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.dashboard
