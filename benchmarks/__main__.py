@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.quality import is_lecture_list, quality_rows
 from benchmarks.replicas import replicas_row
-from benchmarks.report import report
+from benchmarks.report import LEAST_REPEATS, repeats_argument, report
 from benchmarks.row import Row
 from benchmarks.scale import scale_rows
 from benchmarks.steps import steps_rows
@@ -17,7 +17,6 @@ from data.catalog import CATALOG, load
 from data.corpus import Corpus, CorpusError
 from tui_mm.runs.home import Home
 
-_LEAST_REPEATS = 5
 _QUICK_WORDS = 5_000
 
 
@@ -57,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", default="names", metavar="SET", help="a named set or a file (default: names)")
     parser.add_argument(
         "--repeats",
-        type=_repeats,
-        default=_LEAST_REPEATS,
+        type=repeats_argument,
+        default=LEAST_REPEATS,
         metavar="N",
-        help=f"of every measurement, from {_LEAST_REPEATS} (the default) on",
+        help=f"of every measurement, from {LEAST_REPEATS} (the default) on",
     )
     parser.add_argument(
         "--quick", action="store_true", help="one short repeat on a few words: to see that everything runs"
@@ -68,14 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--skip-large", action="store_true", help="leave out the list of 100 MB")
     parser.add_argument("--json", action="store_true", help="print JSON, with what every repeat measured")
     return parser
-
-
-def _repeats(text: str) -> int:
-    if not text.isdecimal() or int(text) < _LEAST_REPEATS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not allowed; give a whole number from {_LEAST_REPEATS} on, or --quick"
-        )
-    return int(text)
 
 
 def _check(corpus: Corpus) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 import torch
 
 from benchmarks.ours import Ours, empty_cache
-from benchmarks.report import report
+from benchmarks.report import LEAST_REPEATS, repeats_argument, report
 from benchmarks.row import Row
 from benchmarks.timing import in_turns
 from data.catalog import load
@@ -19,7 +20,6 @@ from tui_mm.presets import PRESETS
 from tui_mm.runs.home import Home
 from tui_mm.training.engines.base import EngineError
 
-_LEAST_REPEATS = 5
 _TURN_S, _QUICK_TURN_S = 1.0, 0.05
 _LONGEST_BLOCK = 4096
 MODELS = (
@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", default="names", metavar="SET", help="a named set or a file (default: names)")
     parser.add_argument("--only", nargs="+", choices=sorted(PRESETS), metavar="PRESET", help="these presets alone")
-    parser.add_argument("--repeats", type=int, default=_LEAST_REPEATS, metavar="N", help="turns of each side (5)")
+    parser.add_argument(
+        "--repeats", type=repeats_argument, default=LEAST_REPEATS, metavar="N", help="turns of each side (5)"
+    )
     parser.add_argument("--quick", action="store_true", help="short turns: to see that everything runs")
     parser.add_argument("--json", action="store_true", help="print JSON, with what every repeat measured")
     return parser
@@ -75,9 +77,7 @@ def _row(preset: str, corpus: Corpus, cache: ProgramCache, arguments: argparse.N
         compiled.close()
     seconds = _QUICK_TURN_S if arguments.quick else _TURN_S
     steps = [max(1, min(_LONGEST_BLOCK, round(side.train(1) * seconds))) for side in (eager, compiled)]
-    turns = [
-        lambda side=side, count=count: side.train(count) for side, count in zip((eager, compiled), steps, strict=True)
-    ]
+    turns = [partial(side.train, count) for side, count in zip((eager, compiled), steps, strict=True)]
     rates = in_turns(turns, arguments.repeats)
     took = f"compiled in {compiled.compile_seconds:.0f} s" if compiled.compile_seconds is not None else "kept before"
     return Row(preset, "steps/s", rates[1], rates[0], None, f"{note}; {took}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,6 +36,18 @@ def report(
         print(f"\n{below}")
     if verdict := met_text(rows):
         print(f"\n{verdict}")
+
+
+LEAST_REPEATS = 5
+
+
+def repeats_argument(text: str) -> int:
+    """Of an argument ``--repeats``."""
+    if not text.isdecimal() or int(text) < LEAST_REPEATS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; give a whole number from {LEAST_REPEATS} on, or --quick"
+        )
+    return int(text)
 
 
 def met_text(rows: Sequence[Row]) -> str:

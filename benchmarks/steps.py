@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -44,8 +45,8 @@ def steps_rows(corpus: Corpus, repeats: int, quick: bool) -> list[Row]:
         missing = "a quick run starts no compiler" if quick else _warm_up(compiled)
         if not missing:
             check_losses(compiled.losses, reference.log_losses)
-        sides = [reference, eager, *([] if missing else [compiled])]
-        rates = in_turns([lambda side=side: side.train(steps) for side in sides], turns)  # type: ignore[misc]
+        sides: list[NotebookLoop | Ours] = [reference, eager, *([] if missing else [compiled])]
+        rates = in_turns([partial(side.train, steps) for side in sides], turns)
         pauses = [] if missing else _pauses(config, corpus, repeats, cache)
     how = f"batch {config.batch_size}, SGD, one thread, {turns} turns of {steps:,} steps, without evaluations; same "
     how += "weights and minibatches, and the first losses agree"

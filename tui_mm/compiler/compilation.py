@@ -86,7 +86,6 @@ class Compilation:
     def __init__(self, request: Request, cache: ProgramCache | None = None) -> None:
         self._request = request
         self._cache = cache or ProgramCache.find()
-        self._name = request.name()
         self._process: subprocess.Popen[bytes] | None = None
         self._build: Path | None = None
         self._log: Path | None = None
@@ -137,7 +136,7 @@ class Compilation:
 
     def _kept(self) -> EngineMaker | None:
         try:
-            path = self._cache.find_program(self._name)
+            path = self._cache.find_program(self._request.name())
         except OSError as error:  # CacheError is one
             raise EngineError(str(error)) from None
         if path is None:
@@ -164,7 +163,7 @@ class Compilation:
             self._log = self._build / "log"
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "tui_mm.compiler", str(self._build), self._name],
+                    [sys.executable, "-P", "-m", "tui_mm.compiler", str(self._build), self._request.name()],
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,

@@ -91,12 +91,7 @@ def sweep_chart(
                 taken.add(at)
                 level = min(top, float(np.interp(exponent, x, curve)))
                 plt.scatter([axis.exponent(at)], [level], marker=name[0].upper(), color=look.color("mark"))
-        plt.xlim(axis.low, axis.high)
-        marks = multiples(axis.low, axis.high, round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
-        plt.xticks(marks, [f"{mark:g}" for mark in marks])
-        plt.ylim(low, top)
-        marks = multiples(low, top, step)
-        plt.yticks(marks, [tick(mark) for mark in marks])
+        put_axes(plt, axis, low, top, step)
 
     raw_mark, line_mark, cursor_mark = (".", "*", "|") if look.ascii_only else ("·", "braille", "│")
     broad = look.width >= _BROAD
@@ -114,6 +109,16 @@ def sweep_chart(
     parts += [(2, f"N now {_rate(now, broad)}")] if now else []
     text = build(draw, fitting(parts, look), width=look.width, height=look.height, color=look.colors is not None)
     return text.translate(_FRAME) if look.ascii_only else text
+
+
+def put_axes(plt: Any, axis: Axis, low: float, top: float, step: float) -> None:
+    """Limits and round ticks: exponents below, losses at the left, every ``step``."""
+    plt.xlim(axis.low, axis.high)
+    marks = multiples(axis.low, axis.high, round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
+    plt.xticks(marks, [f"{mark:g}" for mark in marks])
+    plt.ylim(low, top)
+    marks = multiples(low, top, step)
+    plt.yticks(marks, [tick(mark) for mark in marks])
 
 
 def shown_rate(rate: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tui_mm.dashboard.charts.figure import build
 from tui_mm.dashboard.charts.look import Look
-from tui_mm.dashboard.charts.sweep import Axis, fitting, multiples, rate_text, round_step, sweep_axis, tick
+from tui_mm.dashboard.charts.sweep import Axis, fitting, put_axes, rate_text, round_step, sweep_axis
 from tui_mm.training.trials import Trials
 
 _TOP = 1.6  # times the least loss: beyond, a rate is of no use, and would flatten the others
@@ -59,12 +59,7 @@ def trials_chart(
             plt.scatter([math.log10(now)], [bottom], marker="N", color=look.color("best"))
         if best is not None:
             plt.scatter([float(trials.exponents[best])], [float(median[best])], marker="B", color=look.color("mark"))
-        plt.xlim(axis.low, axis.high)
-        marks = multiples(axis.low, axis.high, round_step((axis.high - axis.low) / max(1, axis.columns // 8)))
-        plt.xticks(marks, [f"{mark:g}" for mark in marks])
-        plt.ylim(bottom, top)
-        marks = multiples(bottom, top, step)
-        plt.yticks(marks, [tick(mark) for mark in marks])
+        put_axes(plt, axis, bottom, top, step)
 
     best = None if under_way else trials.best
     parts = [  # (how soon it is left out where there is no room, what it says)

@@ -30,6 +30,12 @@ class BlockShape:
         """For minibatches of this size, as many as it is worth to take at once."""
         return cls(max(1, min(_MOST_STEPS, _BLOCK_BYTES // (rows * (length + 1) * 8))), rows, length)
 
+    def places(self, model: LanguageModel, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Contexts, targets and rates of a block, to be filled; rates of the dtype of ``like``, all on its device."""
+        contexts = like.new_zeros((self.steps, self.rows, self.length), dtype=torch.int64)
+        targets = torch.zeros_like(contexts[:, :, 0] if model.layout == "window" else contexts)
+        return contexts, targets, like.new_zeros(self.steps)
+
 
 class CompiledEngine:
     """Keeps the state in the tensors of model and optimizer: before and after ``run`` they are as another engine would
@@ -39,9 +45,7 @@ class CompiledEngine:
         self._program = program
         self._state = [t.detach() for t in moving_state(model, optimizer)]
         self._shape = shape
-        self._contexts = torch.zeros((shape.steps, shape.rows, shape.length), dtype=torch.int64)
-        self._targets = torch.zeros_like(self._contexts[:, :, 0] if model.layout == "window" else self._contexts)
-        self._rates = torch.zeros(shape.steps, dtype=self._state[0].dtype)
+        self._contexts, self._targets, self._rates = shape.places(model, self._state[0])
 
     @torch.no_grad()
     def run(self, contexts: Tensor, targets: Tensor, lrs: Sequence[float], first_step: int) -> Tensor:

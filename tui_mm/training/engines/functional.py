@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.base import LanguageModel
 from tui_mm.config import RunConfig
 from tui_mm.training.engines import functional_mlp
 from tui_mm.training.engines.derived import is_one_tanh_layer
+from tui_mm.training.engines.state import Objective
 from tui_mm.training.engines.state import statistics as statistics_of
 from tui_mm.training.optimizers import ADAM_BETAS, ADAM_EPS, SGD, AdamW, Optimizer, is_decayed
 
@@ -77,17 +78,6 @@ def _derived_by_torch(model: LanguageModel, update: Update) -> Step:
     return step
 
 
-class _Objective(nn.Module):
-    """``functional_call`` calls ``forward``; what is trained is the objective."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, contexts: Tensor, targets: Tensor) -> Tensor:
-        return self.model.objective(contexts, targets)
-
-
 def _gradients(
     model: LanguageModel,
     names: Sequence[str],
@@ -103,7 +93,7 @@ def _gradients(
     def objective(weights: dict[str, Tensor]) -> tuple[Tensor, Tensors]:
         # batch norm moves its statistics in place: those of this call
         kept = {f"model.{name}": value.clone() for name, value in zip(statistics, moved, strict=True)}
-        loss: Tensor = torch.func.functional_call(_Objective(model), {**weights, **kept}, (contexts, targets))
+        loss: Tensor = torch.func.functional_call(Objective(model), {**weights, **kept}, (contexts, targets))
         return loss, list(kept.values())
 
     found, (loss, kept) = torch.func.grad_and_value(objective, has_aux=True)(weights)

@@ -32,10 +32,7 @@ class GraphEngine:
     ) -> None:
         self._state = [t.detach() for t in moving_state(model, optimizer)]
         self._shape = shape
-        device = self._state[0].device
-        self._contexts = torch.zeros((shape.steps, shape.rows, shape.length), dtype=torch.int64, device=device)
-        self._targets = torch.zeros_like(self._contexts[:, :, 0] if model.layout == "window" else self._contexts)
-        self._rates = torch.zeros(shape.steps, dtype=self._state[0].dtype, device=device)
+        self._contexts, self._targets, self._rates = shape.places(model, self._state[0])
         self._losses = torch.zeros_like(self._rates)
         self._function = make_step(model, optimizer, config)
         self._capture = capture

@@ -26,9 +26,7 @@ def export_steps(model: LanguageModel, optimizer: Optimizer, config: RunConfig, 
     How many steps are taken at once changes no bit: each turn of the loop is the same code.
     """
     state = [t.detach().clone() for t in moving_state(model, optimizer)]
-    contexts = torch.zeros((shape.steps, shape.rows, shape.length), dtype=torch.int64)
-    targets = torch.zeros_like(contexts[:, :, 0] if model.layout == "window" else contexts)
-    rates = torch.zeros(shape.steps, dtype=state[0].dtype)
+    contexts, targets, rates = shape.places(model, state[0])
     function = make_step(model, optimizer, config)
     traced = make_fx(torch.func.functionalize(function.step))
     step = traced(function.enter(state), contexts[0], targets[0], rates[0])

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from models.base import LanguageModel
 from tui_mm.config import RunConfig
 
 
@@ -40,15 +39,3 @@ def stacked(replicas: Sequence[Replica], name: str) -> Tensor:
     import torch
 
     return torch.stack([replica.tensors[name] for replica in replicas]).detach()
-
-
-def trained_buffers(model: LanguageModel) -> dict[str, Tensor]:
-    """The buffers that a step changes: a batch norm's. What a model holds beside them is looked up, and shared."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    return {
-        f"{prefix}.{name}" if prefix else name: buffer
-        for prefix, module in model.named_modules()
-        if isinstance(module, _BatchNorm)
-        for name, buffer in module.named_buffers(recurse=False)
-    }

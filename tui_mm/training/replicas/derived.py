@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
-from models.base import LanguageModel
 from models.mlp import MLP
 from tui_mm.training.replicas.base import Replica, stacked
 from tui_mm.training.replicas.optimizers import Slot, StackedOptimizer, make_stacked
@@ -27,15 +25,6 @@ from tui_mm.training.replicas.optimizers import Slot, StackedOptimizer, make_sta
 _REGISTER = 16  # numbers of float32 in two vector registers: products over multiples of it are a third faster
 _ALWAYS_ON = 20.0  # tanh of it is 1, in float64 too
 _NEVER = -1e30  # the logit of an id that there is not
-
-
-def is_stackable(model: LanguageModel) -> TypeGuard[MLP]:
-    """Whether this engine knows the model: one tanh layer and nothing beside it."""
-    if not isinstance(model, MLP):
-        return False
-    c = model.config
-    plain = c.layers == 1 and c.activation == "tanh" and c.padding == "boundary"
-    return plain and not (c.batch_norm or c.dropout or c.direct)
 
 
 def working_set(model: MLP, rows: int) -> int:

@@ -6,26 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from models.base import LanguageModel
+from tui_mm.training.engines.state import Objective, statistics
 from tui_mm.training.optimizers import is_decayed
-from tui_mm.training.replicas.base import Replica, stacked, trained_buffers
+from tui_mm.training.replicas.base import Replica, stacked
 from tui_mm.training.replicas.optimizers import Slot, make_stacked
 from tui_mm.training.rows import without_padding
-
-
-class _Objective(nn.Module):
-    """A model whose call is what training minimises."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, contexts: Tensor, targets: Tensor) -> Tensor:
-        return self.model.objective(contexts, targets)
 
 
 class MappedReplicas:
@@ -34,7 +24,7 @@ class MappedReplicas:
     def __init__(self, model: LanguageModel, replicas: Sequence[Replica]) -> None:
         self._names = [name for name, _ in model.named_parameters()]
         self._parameters = [stacked(replicas, name) for name in self._names]
-        self._buffers = {name: stacked(replicas, name) for name in trained_buffers(model)}
+        self._buffers = {name: stacked(replicas, name) for name, _ in statistics(model)}
         slots = []
         for name, parameter in zip(self._names, self._parameters, strict=True):
             gradient = torch.empty_like(parameter)
@@ -43,7 +33,7 @@ class MappedReplicas:
         self._slots = slots
         self._optimizer = make_stacked(slots, [replica.config for replica in replicas])
         self._trimmed = model.layout == "sequence"
-        objective = _Objective(model).train()
+        objective = Objective(model).train()
 
         def loss(parameters: tuple[Tensor, ...], buffers: dict[str, Tensor], x: Tensor, y: Tensor) -> Any:
             named = {f"model.{name}": value for name, value in zip(self._names, parameters, strict=True)}

@@ -12,8 +12,9 @@ from models.base import LanguageModel
 from tui_mm.training.engines.autograd import AutogradEngine
 from tui_mm.training.engines.base import StepEngine
 from tui_mm.training.engines.derived import DerivedEngine, is_derived
+from tui_mm.training.engines.state import statistics
 from tui_mm.training.optimizers import make_optimizer
-from tui_mm.training.replicas.base import Replica, trained_buffers
+from tui_mm.training.replicas.base import Replica
 
 
 class SeparateReplicas:
@@ -43,5 +44,5 @@ class SeparateReplicas:
 
     def tensors(self, replica: int) -> dict[str, Tensor]:
         own = self._models[replica]
-        found = dict(own.named_parameters()) | trained_buffers(own)
+        found = dict(own.named_parameters()) | dict(statistics(own))
         return {name: value.detach().clone() for name, value in found.items()}

@@ -20,9 +20,11 @@ from data.splits import Splits
 from models.base import LanguageModel
 from tui_mm.config import RunConfig
 from tui_mm.training.devices import choose_device, choose_threads
+from tui_mm.training.engines.derived import is_one_tanh_layer
+from tui_mm.training.engines.state import statistics
 from tui_mm.training.replicas.alike import check_alike
-from tui_mm.training.replicas.base import Replica, ReplicaEngine, trained_buffers
-from tui_mm.training.replicas.derived import DerivedReplicas, is_plain, is_stackable, working_set
+from tui_mm.training.replicas.base import Replica, ReplicaEngine
+from tui_mm.training.replicas.derived import DerivedReplicas, is_plain, working_set
 from tui_mm.training.replicas.mapped import MappedReplicas
 from tui_mm.training.replicas.separate import SeparateReplicas
 from tui_mm.training.rows import Rows, all_rows, mean_loss
@@ -92,7 +94,7 @@ class Replicas:
             model.to(device)
             if dtype != torch.float32:
                 model.to(dtype)  # of every buffer, too: a mixture's weights are float64 as they are
-            tensors = dict(model.named_parameters()) | trained_buffers(model)
+            tensors = dict(model.named_parameters()) | dict(statistics(model))
             replicas.append(Replica(config, {name: tensor.detach() for name, tensor in tensors.items()}))
             self._generators.append(generator)
         self.model: LanguageModel = model  # a mould: ``put`` fills it with a replica's weights
@@ -227,7 +229,7 @@ def make_replica_engine(model: LanguageModel, replicas: Sequence[Replica]) -> Re
     on_cpu = next(model.parameters()).device.type == "cpu"
     if replicas[0].config.dropout or (on_cpu and len(replicas) == 1):
         return SeparateReplicas(model, replicas)
-    if is_stackable(model):
+    if is_one_tanh_layer(model):
         return DerivedReplicas(model, replicas)
     return MappedReplicas(model, replicas)
 
@@ -239,7 +241,7 @@ def groups(model: LanguageModel, replicas: Sequence[Replica], rows: int) -> list
     on_cpu = next(model.parameters()).device.type == "cpu"
     if replicas[0].config.dropout:
         return [[i] for i in everyone]
-    if is_stackable(model):
+    if is_one_tanh_layer(model):
         most = _CACHE_NUMBERS // working_set(model, rows) if on_cpu else len(replicas)
         plain = [i for i in everyone if is_plain(replicas[i])]
         return [*_cut(plain, most), *_cut([i for i in everyone if i not in set(plain)], most)]
