@@ -1,5 +1,6 @@
 # make run   set up what is needed, then start makemore-tui (ARGS="..." passes arguments on)
 # make pictures, make bench and bench-dashboard, -scale, -long, -ssh: see README.md and docs/performance.md
+# (DATA=... gives make bench another data set or file of words)
 # make test-faults  the faults that take minutes: kills, full disks, slow syncs, stalled terminals, long runs
 # make test-compiler  the compiled step of every model; needs a C++ compiler
 # make test-ssh     through OpenSSH on this machine; needs sshd, ssh and ssh-keygen, and installs nothing
@@ -7,6 +8,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 3
+DATA ?= names
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -35,8 +37,8 @@ lint: $(VENV)/installed-dev
 	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks --data "$(DATA)"
+	$(BIN)/python -m benchmarks.engines --data "$(DATA)"
 	$(BIN)/python -m benchmarks.long
 
 bench-dashboard: $(VENV)/installed-dev

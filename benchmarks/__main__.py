@@ -6,6 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
+
+from benchmarks.gpu import gpu_rows
 from benchmarks.quality import is_lecture_list, quality_rows
 from benchmarks.replicas import replicas_row
 from benchmarks.report import LEAST_REPEATS, repeats_argument, report
@@ -39,9 +42,11 @@ def main(argv: list[str] | None = None) -> int:
         "lecture_list": is_lecture_list(corpus),
     }
     which = "the lecture's list" if facts["lecture_list"] else "not the lecture's list"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     times = "one short repeat: no figures to go by" if arguments.quick else f"medians of {repeats} interleaved repeats"
     about = f"\n{facts['name']}, {facts['words']:,} words ({which}); {times}"
-    answer = {"data": facts, "repeats": repeats, "quick": arguments.quick}
+    about += f"; GPU: {gpu or 'none here, so its rows are not measured'}"
+    answer = {"data": facts, "gpu": gpu, "repeats": repeats, "quick": arguments.quick}
     report(rows, answer, about, as_json=arguments.json)
     return 0
 
@@ -79,10 +84,13 @@ def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[
     steps = steps_rows(corpus, repeats, quick)
     _tell("64 replicas")
     replicas = replicas_row(corpus, repeats, quick)
+    if torch.cuda.is_available():
+        _tell("the GPU")
+    on_gpu = gpu_rows(corpus, repeats, quick)
     _tell("windows")
     windows, whole = windows_rows(corpus, repeats)
     _tell("time to a dev loss")
-    rows = [*steps, replicas, windows, whole, *quality_rows(corpus, repeats, quick)]
+    rows = [*steps, replicas, *on_gpu, windows, whole, *quality_rows(corpus, repeats, quick)]
     if large:
         _tell("a large list")
         size = len(corpus.text().encode())

@@ -51,7 +51,7 @@ def replicas_row(corpus: Corpus, repeats: int, quick: bool, device: str = "cpu")
     pair = interleaved(lambda: REPLICAS / loop.train(loop_steps), train_all, turns)
     on_gpu = device != "cpu"
     return Row(
-        f"{REPLICAS} replicas, lecture's 10/200",
+        f"{REPLICAS} replicas{' on the GPU' if on_gpu else ''}, lecture's 10/200",
         "s",
         pair.ours,
         pair.reference,

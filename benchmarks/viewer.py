@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.terminal import PATIENCE_S, Terminal, TerminalError
 from tui_mm.runs.home import Home
-from tui_mm.runs.run import Run, all_runs, find_run
+from tui_mm.runs.run import all_runs, find_run
 from tui_mm.runs.store import RunStore
 from tui_mm.worker.client import WorkerClient
 from tui_mm.worker.protocol import Start
@@ -21,6 +21,7 @@ _RUNNING = re.compile(r"● running [\d,]+ /")
 _CORNER = re.compile("[╭┌┏╔]")  # of a border: heavy where a panel has the focus, say
 _SETTLED_S = 0.5
 _POLL_S = 0.002
+_COMPILE_S = 600.0  # that a training may wait for its first step
 
 Title = tuple[tuple[str, bool], ...]
 """A panel's upper border: letters, and whether each is in reverse, as the current one of several tabs is."""
@@ -109,19 +110,28 @@ class Viewer(Terminal):
         return () if y is None else tuple(zip(self.row(y), self.reversed(y), strict=True))
 
 
-def steps_per_second(home: Path, seconds: float, warm_up: float) -> float:
-    """Of the home's newest run by the wall clock, from ``warm_up`` seconds after its first steps on.
+def wait_for_steps(home: Path) -> None:
+    """Until the home's newest run has taken its first ones, for which it may wait for a compiler."""
+    give_up = time.monotonic() + _COMPILE_S
+    while time.monotonic() < give_up:
+        if runs := all_runs(Home(home)):
+            with runs[-1].store() as store:
+                if store.last_chunk() is not None:
+                    return
+        time.sleep(0.05)
+    raise TerminalError(f"waited {_COMPILE_S:g} s for the first steps of a run")
+
+
+def steps_per_second(home: Path, seconds: float, settle: float) -> float:
+    """Of the home's newest run by the wall clock, from ``settle`` seconds from now on.
 
     Read from its store, from one flush of steps to another, so that both ends are known to some milliseconds.
     """
-    store = _until_trained(home)
-    try:
-        time.sleep(warm_up)
+    time.sleep(settle)
+    with find_run(Home(home), "last").store() as store:
         first, started = _next_flush(store)
         time.sleep(seconds)
         last, ended = _next_flush(store)
-    finally:
-        store.close()
     return (last - first) / (ended - started)
 
 
@@ -129,20 +139,6 @@ def steps_done(home: Path) -> int:
     """Of the home's newest run."""
     with find_run(Home(home), "last").store() as store:
         return store.steps
-
-
-def _until_trained(home: Path) -> RunStore:
-    give_up = time.monotonic() + PATIENCE_S
-    run: Run | None = None
-    while time.monotonic() < give_up:
-        run = next(iter(all_runs(Home(home))[-1:]), None)
-        if run is not None:
-            store = run.store()
-            if store.last_chunk() is not None:
-                return store
-            store.close()
-        time.sleep(0.05)
-    raise TerminalError(f"waited {PATIENCE_S:g} s for the first steps of {'a run' if run is None else run.id}")
 
 
 def _next_flush(store: RunStore) -> tuple[int, float]:

@@ -35,6 +35,14 @@ def test_the_program_prints_its_rows_as_json(capsys: pytest.CaptureFixture[str])
     assert 0 < paint["measured"] < count["measured"]
 
 
+def test_the_cost_is_of_one_training_with_and_without_a_dashboard(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--quick", "--json", "--only", "cost"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["name"], row["target"]) == ("training while watched, lecture", "at least 0.97 ×")
+    assert len(row["repeats"]) == len(row["reference_repeats"]) == 4
+    assert min(row["repeats"] + row["reference_repeats"]) > 0
+
+
 @pytest.mark.usefixtures("echo")
 def test_a_key_is_timed_to_the_bytes_that_show_it(tmp_path: Path) -> None:
     with Terminal([], tmp_path, 40, 10) as screen:

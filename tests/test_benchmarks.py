@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.__main__ import main
+from benchmarks.gpu import captured_row, gpu_rows
 from benchmarks.report import met_text, report
 from benchmarks.row import Row, Target
 from benchmarks.scale import write_list
 from benchmarks.timing import interleaved
 from data.corpus import Corpus, read_words
+from tui_mm.compiler.cache import ProgramCache
+from tui_mm.compiler.compilation import Graphs
+from tui_mm.training.engines.compiled import BlockShape
+from tui_mm.training.engines.graphs import GraphEngine, Work
+from tui_mm.training.trainer import Trainer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FIELDS = {
@@ -36,13 +44,15 @@ def test_the_program_prints_every_row_as_json() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--skip-large", "--json"],
         cwd=REPOSITORY,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # a GPU has rows of its own
         capture_output=True,
         encoding="utf-8",
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert set(answer) == {"machine", "data", "repeats", "quick", "rows"}
+    assert answer["gpu"] is None
+    assert set(answer) == {"machine", "data", "gpu", "repeats", "quick", "rows"}
     assert set(answer["machine"]) == {"cpu", "cores", "usable_cores", "system", "torch", "python"}
     assert answer["data"]["name"] == "names"
     assert answer["data"]["lecture_list"] is False
@@ -80,6 +90,31 @@ def test_the_program_prints_every_row_as_json() -> None:
             assert isinstance(row[name], kind) or (name in empty and row[name] is None), (row["name"], name)
         assert len(row["reference_repeats"]) == (row is not steps[2])
     assert all(row["measured"] > 0 and row["reference"] > 0 for row in (steps[0], replicas, windows, whole))
+
+
+def test_the_row_of_a_gpu_compares_blocks_with_the_loop(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU: nothing is captured, the work itself stands for its replay."""
+    taken: list[int] = []
+
+    def supply(trainer: Trainer, cache: ProgramCache) -> Graphs:
+        shape = BlockShape.of(*trainer.minibatch_shape)
+
+        def capture(work: Work) -> Work:
+            taken.append(trainer.step)
+            return work
+
+        return Graphs(lambda model, optimizer: GraphEngine(model, optimizer, trainer.config, shape, capture))
+
+    monkeypatch.setattr("benchmarks.ours.supply_for", supply)
+    row = captured_row(corpus, 1, True, "cpu")
+    assert taken, "another engine took the steps"
+    assert (row.target_text, len(row.repeats), len(row.reference_repeats)) == ("at least 5 ×", 1, 1)
+    assert min(row.repeats + row.reference_repeats) > 0
+
+
+def test_there_are_no_rows_of_a_gpu_without_one(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu_rows(corpus, 1, True) == []
 
 
 def test_a_row_compares_medians() -> None:

@@ -91,7 +91,7 @@ def train(
     """
     C, W1, b1, W2, b2 = parameters
     for _ in range(steps):
-        rows = torch.randint(0, contexts.shape[0], (batch_size,), generator=generator)
+        rows = torch.randint(0, contexts.shape[0], (batch_size,), generator=generator, device=contexts.device)
 
         embedded = C[contexts[rows]]  # (batch_size, block_size, embedding)
         hidden = torch.tanh(embedded.view(batch_size, -1) @ W1 + b1)  # (batch_size, hidden)
@@ -140,6 +140,12 @@ class NotebookLoop:
     def step(self) -> int:
         """How many steps were taken."""
         return len(self.log_losses)
+
+    def move(self, device: str) -> None:
+        """Everything to a device; minibatches are drawn there from then on, others than before."""
+        self._parameters = [p.detach().to(device, copy=True).requires_grad_() for p in self._parameters]
+        self._windows = self._windows[0].to(device), self._windows[1].to(device)
+        self._generator = Generator(device).manual_seed(self._config.seed)
 
     def train(self, steps: int) -> float:
         """Steps per second."""
