@@ -15,6 +15,7 @@ from tui_mm import __version__
 from tui_mm.cli.help import WordsGroup
 from tui_mm.cli.options import config_from, config_options, home_option
 from tui_mm.cli.output import say
+from tui_mm.cli.usage import explain
 from tui_mm.config import ConfigError
 from tui_mm.runs.home import Home, RunError
 from tui_mm.text import printable
@@ -143,7 +144,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "makemore-tui"
-        _complain(f"error: {error.format_message().rstrip('.')}; see '{where} --help'")
+        _complain(f"error: {explain(error)}; see '{where} --help'")
         return EXIT_USAGE
     except click.ClickException as error:
         _complain(f"error: {error.format_message()}")
