@@ -62,6 +62,7 @@ pictures: $(VENV)/installed
 	$(PICTURE)/loss.svg      --size 100x30 --press "2 z" > $(VENV)/picture.json
 	$(PICTURE)/samples.svg   --size 100x30 --press "3 z s e m escape" > $(VENV)/picture.json
 	$(PICTURE)/sweep.svg     --size 100x30 --press "l z" > $(VENV)/picture.json
+	$(PICTURE)/rates.svg     --size 100x30 --press "R z" > $(VENV)/picture.json
 	$(PICTURE)/embedding.svg --size 100x30 --press "5 z" > $(VENV)/picture.json
 	$(PICTURE)/bigrams.svg   --size 100x36 --press "6 z" > $(VENV)/picture.json
 	$(PICTURE)/layers.svg    --size 100x30 --press "7 z" > $(VENV)/picture.json
