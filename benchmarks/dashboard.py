@@ -30,7 +30,7 @@ _LETTERS = "abcdefghijklmnoprstuvwxyz"
 _WORD = 5  # letters typed in a row, then deleted
 _BACKSPACE = "\x7f"
 _SEED = 7
-_TURNS = 4  # of a repeat of the cost
+_TURNS = 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Plan:
     idle_window: float = 10.0
     quiet: float = 3.0
     """Without a byte, before a window in which none is to come."""
+    turns: int = _TURNS
+    """Of the cost, in a repeat."""
     presets: tuple[str, ...] = _PRESETS
     compiles: bool = True
     """Where there is a C++ compiler."""
@@ -142,7 +144,7 @@ def cost(plan: Plan) -> list[Row]:
     """One training without the dashboard, to which one is opened and closed again and again: windows a few seconds
     apart have the same process and much the same machine."""
     rows = []
-    turns = plan.repeats * _TURNS
+    turns = plan.repeats * plan.turns
     for preset, engine in plan.trainings:
         arguments = ["--preset", preset, *_ENDLESS, "--engine", engine]
         with _home() as home, without_terminal(["train", "--json", *arguments], home):
@@ -253,7 +255,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     plan = Plan(arguments.repeats, arguments.seconds)
     if arguments.quick:
-        plan = Plan(1, 0.5, 4, 0.2, 0.1, 0.5, 0.5, 0.3, ("lecture",), compiles=False)
+        plan = Plan(1, 0.5, 4, 0.2, 0.1, 0.5, 0.5, 0.3, 1, ("lecture",), compiles=False)
     load_before = os.getloadavg()[0]
     rows: list[Row] = []
     try:

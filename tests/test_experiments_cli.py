@@ -73,7 +73,7 @@ def test_the_lectures_list_is_taken_where_it_was_fetched(cli: Cli, lecture_path:
         (("overfitt",), "did you mean overfit?"),
         (("overfit", "--scale", "0"), "--scale: 0 is not allowed; give a number above 0, at most 1"),
         (("overfit", "--scale", "nan"), "--scale: nan is not allowed"),
-        (("overfit", "--seed", "-1"), "Invalid value for '--seed'"),
+        (("overfit", "--seed", "-1"), "--seed: -1 is not allowed; give a whole number from 0 to 9,223"),
         (("overfit", "--data", "none.txt"), "none.txt: no such file"),
         (("overfit", "--level", "letter"), "level: 'letter' is not allowed; give one of character, word"),
         (("overfit", "--id", "zz"), "zz: there are no experiments in"),

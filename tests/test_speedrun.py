@@ -324,7 +324,7 @@ def test_lanes_are_drawn_in_ascii_and_without_colours_where_that_is_wanted(monke
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("--seeds", "0"), "Invalid value for '--seeds'"),
+        (("--seeds", "0"), "--seeds: 0 is not allowed; give a whole number from 1 to 1,000"),
         (("--target", "nan"), "--target: nan is not allowed; give a number"),
         (("--level", "word"), "--level: the notebook's words and split are those of the lecture, and so are ours"),
         (("--train-fraction", "0.5"), "--train-fraction: the notebook's words"),
