@@ -6,9 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
-from benchmarks.gpu import gpu_rows
+from benchmarks.gpu import captured_row
+from benchmarks.machine import gpu_name
 from benchmarks.quality import is_lecture_list, quality_rows
 from benchmarks.replicas import replicas_row
 from benchmarks.report import LEAST_REPEATS, repeats_argument, report
@@ -27,12 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0 also when a target is not met, 2 for words that cannot be used."""
     arguments = _parser().parse_args(argv)
     repeats = 1 if arguments.quick else arguments.repeats
+    gpu = gpu_name()
     try:
         corpus = load(arguments.data, cache=Home.find().datasets)
         _check(corpus)
         if arguments.quick:
             corpus = corpus.head(_QUICK_WORDS)
-        rows = _measure(corpus, repeats, quick=arguments.quick, large=not arguments.skip_large)
+        rows = _measure(corpus, repeats, quick=arguments.quick, large=not arguments.skip_large, on_gpu=gpu is not None)
     except CorpusError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -42,7 +42,6 @@ def main(argv: list[str] | None = None) -> int:
         "lecture_list": is_lecture_list(corpus),
     }
     which = "the lecture's list" if facts["lecture_list"] else "not the lecture's list"
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     times = "one short repeat: no figures to go by" if arguments.quick else f"medians of {repeats} interleaved repeats"
     about = f"\n{facts['name']}, {facts['words']:,} words ({which}); {times}"
     about += f"; GPU: {gpu or 'none here, so its rows are not measured'}"
@@ -79,18 +78,18 @@ def _check(corpus: Corpus) -> None:
         raise CorpusError(f"{corpus.name}: has words with '.', the notebook's end of a word; give words without it")
 
 
-def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool) -> list[Row]:
+def _measure(corpus: Corpus, repeats: int, *, quick: bool, large: bool, on_gpu: bool) -> list[Row]:
     _tell("training steps")
     steps = steps_rows(corpus, repeats, quick)
     _tell("64 replicas")
-    replicas = replicas_row(corpus, repeats, quick)
-    if torch.cuda.is_available():
+    rows = [*steps, replicas_row(corpus, repeats, quick)]
+    if on_gpu:
         _tell("the GPU")
-    on_gpu = gpu_rows(corpus, repeats, quick)
+        rows += [captured_row(corpus, repeats, quick, "cuda"), replicas_row(corpus, repeats, quick, "cuda")]
     _tell("windows")
     windows, whole = windows_rows(corpus, repeats)
     _tell("time to a dev loss")
-    rows = [*steps, replicas, *on_gpu, windows, whole, *quality_rows(corpus, repeats, quick)]
+    rows += [windows, whole, *quality_rows(corpus, repeats, quick)]
     if large:
         _tell("a large list")
         size = len(corpus.text().encode())

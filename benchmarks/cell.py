@@ -141,9 +141,9 @@ def _measure(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _gpu_name() -> dict[str, Any]:
-    import torch
+    from benchmarks.machine import gpu_name
 
-    return {"gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None}
+    return {"gpu": gpu_name()}
 
 
 if __name__ == "__main__":

@@ -147,19 +147,10 @@ def cost(plan: Plan) -> list[Row]:
     turns = plan.repeats * plan.turns
     for preset, engine in plan.trainings:
         arguments = ["--preset", preset, *_ENDLESS, "--engine", engine]
-        with _home() as home, without_terminal(["train", "--json", *arguments], home):
-            wait_for_steps(home)
-
-            def headless(home: Path = home) -> float:
-                return steps_per_second(home, plan.seconds, plan.settle)
-
-            def watched(home: Path = home) -> float:
-                with Viewer(["attach", "last"], home, *_USUAL) as viewer:
-                    viewer.until_running()
-                    return steps_per_second(home, plan.seconds, plan.settle)
-
+        with _home() as home, without_terminal(["train", "--json", *arguments], home) as training:
+            wait_for_steps(home, training)
             time.sleep(plan.warm_up)
-            pair = interleaved(headless, watched, turns)
+            pair = interleaved(partial(_alone, plan, home), partial(_watched, plan, home), turns)
         ratios = sorted(a / b for a, b in zip(pair.ours, pair.reference, strict=True))
         low, high = ratios[turns // 4], ratios[-1 - turns // 4]
         note = (
@@ -170,6 +161,16 @@ def cost(plan: Plan) -> list[Row]:
         title = f"training while watched, {preset}{'' if engine == 'eager' else ' compiled'}"
         rows.append(Row(title, "steps/s", pair.ours, pair.reference, Target("ratio", 0.97), note))
     return rows
+
+
+def _alone(plan: Plan, home: Path) -> float:
+    return steps_per_second(home, plan.seconds, plan.settle)
+
+
+def _watched(plan: Plan, home: Path) -> float:
+    with Viewer(["attach", "last"], home, *_USUAL) as viewer:
+        viewer.until_running()
+        return steps_per_second(home, plan.seconds, plan.settle)
 
 
 def sent(plan: Plan) -> list[Row]:

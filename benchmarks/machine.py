@@ -28,6 +28,11 @@ def machine_line() -> str:
     return f"{m['cpu']}, {cores}, {m['system']}, torch {m['torch']}, Python {m['python']}"
 
 
+def gpu_name() -> str | None:
+    """Of the GPU that torch sees, if any."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
 def _cpu_name() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -9,6 +9,8 @@ from typing import Any
 
 from benchmarks.row import Row, table
 
+LEAST_REPEATS = 5
+
 
 def report(
     rows: Sequence[Row],
@@ -36,9 +38,6 @@ def report(
         print(f"\n{below}")
     if verdict := met_text(rows):
         print(f"\n{verdict}")
-
-
-LEAST_REPEATS = 5
 
 
 def repeats_argument(text: str) -> int:

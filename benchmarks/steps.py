@@ -20,7 +20,7 @@ from tui_mm.training.engines.base import EngineError
 
 _STEPS, _QUICK_STEPS = 1_000, 200  # of one turn
 _TURNS = 5  # of a repeat, all sides: shorter than most of what disturbs a machine
-_WARM_UP = 200
+WARM_UP = 200
 _LONGEST_BLOCK = 4096  # a block may pass the end of its turn by so much
 _COMPARED, _TOLERANCE = 20, 1e-3  # losses; rounding grows from 1e-8 at the first to 4e-3 at the 200th, it is chaotic
 _PAUSE_S = 0.3  # of a training, which nobody notices on a screen that is painted twice a second
@@ -29,16 +29,11 @@ _PAUSE_S = 0.3  # of a training, which nobody notices on a screen that is painte
 def steps_rows(corpus: Corpus, repeats: int, quick: bool) -> list[Row]:
     """The eager engine, the compiled one, and the pause of a training that changes over. All start from the same
     numbers; their losses must agree, or the rows would compare different work."""
-    steps, turns = (_QUICK_STEPS, repeats) if quick else (_STEPS, repeats * _TURNS)
-    needed = _WARM_UP + turns * steps + (turns + 1) * _LONGEST_BLOCK
-    preset = lecture_config()
-    total = max(preset.steps, needed)
-    # Evaluations are left out, as the notebook has none in its loop: the one at step 0 falls into the warm-up.
-    config = preset.but(steps=total, eval_every=total)
+    steps, turns, config = turns_of(repeats, quick)
     torch.set_num_threads(1)
     reference, eager = NotebookLoop(config, corpus), Ours(config.but(engine="eager"), corpus)
-    reference.train(_WARM_UP)
-    eager.train(_WARM_UP)
+    reference.train(WARM_UP)
+    eager.train(WARM_UP)
     check_losses(eager.losses, reference.log_losses)
     with empty_cache() as cache:
         compiled = Ours(config.but(engine="compiled"), corpus, cache)
@@ -59,6 +54,16 @@ def steps_rows(corpus: Corpus, repeats: int, quick: bool) -> list[Row]:
     ]
 
 
+def turns_of(repeats: int, quick: bool) -> tuple[int, int, RunConfig]:
+    """Steps of a turn, turns of each side, and a training that is long enough for them and for a warm-up."""
+    steps, turns = (_QUICK_STEPS, repeats) if quick else (_STEPS, repeats * _TURNS)
+    needed = WARM_UP + turns * steps + (turns + 1) * _LONGEST_BLOCK
+    preset = lecture_config()
+    total = max(preset.steps, needed)
+    # Evaluations are left out, as the notebook has none in its loop: the one at step 0 falls into the warm-up.
+    return steps, turns, preset.but(steps=total, eval_every=total)
+
+
 def check_losses(losses: Sequence[float], log_losses: Sequence[float]) -> None:
     """Raises RuntimeError where the first losses are not those whose log10 is given."""
     expected = 10 ** np.array(log_losses[:_COMPARED])
@@ -69,7 +74,7 @@ def check_losses(losses: Sequence[float], log_losses: Sequence[float]) -> None:
 def _warm_up(compiled: Ours) -> str:
     """Compile, and take the first steps; why not, where it cannot be done."""
     try:
-        compiled.train(_WARM_UP)
+        compiled.train(WARM_UP)
     except EngineError as error:
         return str(error)
     finally:

@@ -205,7 +205,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def without_terminal(arguments: Sequence[str], home: Path) -> Iterator[None]:
+def without_terminal(arguments: Sequence[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The program with its output thrown away, killed at the end."""
     child = subprocess.Popen(
         [*PROGRAM, *arguments],
@@ -216,7 +216,7 @@ def without_terminal(arguments: Sequence[str], home: Path) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield
+        yield child
     finally:
         child.kill()
         child.wait()

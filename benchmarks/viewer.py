@@ -6,6 +6,7 @@ Relies on the head line, the number keys and the keys t, space and s alone, so t
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,10 +111,12 @@ class Viewer(Terminal):
         return () if y is None else tuple(zip(self.row(y), self.reversed(y), strict=True))
 
 
-def wait_for_steps(home: Path) -> None:
+def wait_for_steps(home: Path, training: subprocess.Popen[bytes]) -> None:
     """Until the home's newest run has taken its first ones, for which it may wait for a compiler."""
     give_up = time.monotonic() + _COMPILE_S
     while time.monotonic() < give_up:
+        if (code := training.poll()) is not None:
+            raise TerminalError(f"the training ended with exit code {code} before its first steps")
         if runs := all_runs(Home(home)):
             with runs[-1].store() as store:
                 if store.last_chunk() is not None:

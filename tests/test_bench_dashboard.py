@@ -14,7 +14,8 @@ import pytest
 from benchmarks import terminal
 from benchmarks.dashboard import main
 from benchmarks.row import Row, Target, table
-from benchmarks.terminal import Terminal, TerminalError, kill
+from benchmarks.terminal import Terminal, TerminalError, kill, without_terminal
+from benchmarks.viewer import wait_for_steps
 
 ECHO = "import sys; [print(f'<{line.strip()}>', flush=True) for line in sys.stdin]"
 
@@ -41,6 +42,14 @@ def test_the_cost_is_of_one_training_with_and_without_a_dashboard(capsys: pytest
     assert (row["name"], row["target"]) == ("training while watched, lecture", "at least 0.97 ×")
     assert len(row["repeats"]) == len(row["reference_repeats"]) == 1
     assert min(row["repeats"] + row["reference_repeats"]) > 0
+
+
+def test_a_training_that_ends_before_its_first_steps_is_not_waited_for(tmp_path: Path) -> None:
+    with (
+        without_terminal(["train", "--foo"], tmp_path) as training,
+        pytest.raises(TerminalError, match="exit code 2 before its first steps"),
+    ):
+        wait_for_steps(tmp_path, training)
 
 
 @pytest.mark.usefixtures("echo")

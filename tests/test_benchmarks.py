@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from benchmarks.__main__ import main
-from benchmarks.gpu import captured_row, gpu_rows
+from benchmarks.gpu import captured_row
+from benchmarks.machine import gpu_name
 from benchmarks.report import met_text, report
 from benchmarks.row import Row, Target
 from benchmarks.scale import write_list
@@ -112,9 +113,9 @@ def test_the_row_of_a_gpu_compares_blocks_with_the_loop(corpus: Corpus, monkeypa
     assert min(row.repeats + row.reference_repeats) > 0
 
 
-def test_there_are_no_rows_of_a_gpu_without_one(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_gpu_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert gpu_rows(corpus, 1, True) == []
+    assert gpu_name() is None
 
 
 def test_a_row_compares_medians() -> None:

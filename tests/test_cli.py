@@ -301,6 +301,10 @@ def test_escape_sequences_in_words_never_reach_the_terminal(cli: Cli, tmp_path: 
         (("sample", "last"), ["no runs"]),
         (("sample", "last", "-n", "0"), ["-n"]),
         (("sample", "last", "-n", "x"), ["-n / --count: 'x' is not allowed; give a whole number from 1 to 1,000,000"]),
+        (
+            ("logs", "last", "-n", "1 is not 2"),
+            ["-n / --lines: '1 is not 2' is not allowed; give a whole"],
+        ),
         (("speedrun", "--target", "x"), ["--target: 'x' is not allowed; give a number;"]),
         (("replay", "last", "--at", "-1"), ["--at: -1 is not allowed; give a whole number from 0 on"]),
         (("sweep", "--train-steps", "x"), ["--train-steps: 'x' is not allowed; give a whole number;"]),

@@ -9,12 +9,12 @@ import click
 
 def explain(error: click.UsageError) -> str:
     """Of a number: the option, what was given, and what is allowed; of anything else, click's words."""
-    kind = error.param.type if isinstance(error, click.BadParameter) and error.param is not None else None
-    given, _, rest = error.message.partition(" is not ")
-    if kind is None or not rest or not (allowed := _allowed(kind)):
-        return error.format_message().rstrip(".")
-    assert isinstance(error, click.BadParameter) and error.param is not None
-    return f"{' / '.join(error.param.opts)}: {given} is not allowed; give {allowed}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        given, _, _ = error.message.rpartition(" is not ")  # what was given may have these words, too
+        allowed = _allowed(error.param.type)
+        if given and allowed:
+            return f"{' / '.join(error.param.opts)}: {given} is not allowed; give {allowed}"
+    return error.format_message().rstrip(".")
 
 
 def _allowed(kind: click.ParamType[Any]) -> str:
