@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from torch import Generator
 
 from data.corpus import Corpus
 from tests.test_compiled_engine import MODELS, ROWS, V, config_of, engine_of, minibatches, rates
+from tui_mm.compiler.building import quickest_settings
 from tui_mm.compiler.cache import ProgramCache
 from tui_mm.compiler.compilation import Compilation
 from tui_mm.compiler.cxx import compiler_name, has_compiler
@@ -108,6 +110,7 @@ def test_a_training_by_the_command_line_is_repeated_to_the_bit(
     kept = list(compiled.glob("programs/*"))
     assert {path.suffix for path in kept} == {".so"}, "nothing else is left behind"
     assert {oct(path.stat().st_mode)[-3:] for path in kept} == {"600"}
+    assert max(path.stat().st_size for path in kept) < 1_000_000, "without what only a profiler reads"
 
 
 def test_a_compiler_that_is_not_there(
@@ -176,6 +179,23 @@ def test_the_compiler_ends_with_the_training_that_wants_it(corpus: Corpus, monke
     assert process.wait() != 0
     compilation.close()
     assert list(cache.folder.iterdir()) == []
+
+
+def test_a_setting_that_somebody_made_or_that_this_torch_lacks_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor import config
+
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    with config.patch({"cpp.vec_isa_ok": None}):
+        assert quickest_settings()["cpp.vec_isa_ok"] is True
+        monkeypatch.setattr("platform.machine", lambda: "aarch64")
+        assert "cpp.vec_isa_ok" not in quickest_settings()
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    with config.patch({"cpp.vec_isa_ok": False}):  # TORCHINDUCTOR_VEC_ISA_OK=0
+        assert "cpp.vec_isa_ok" not in quickest_settings()
+    lacking = SimpleNamespace(aot_inductor=SimpleNamespace(precompile_headers=True), cpp=SimpleNamespace())
+    monkeypatch.setattr("torch._inductor.config", lacking)
+    assert quickest_settings() == {"aot_inductor.precompile_headers": False}
 
 
 def test_programs_stand_under_names_of_what_they_are() -> None:
