@@ -7,7 +7,7 @@
 # make test  set up what tests need, then lint, types, import contracts and tests, in JOBS processes
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 3
+JOBS ?= 2
 DATA ?= names
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
