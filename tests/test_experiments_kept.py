@@ -171,8 +171,9 @@ def test_they_are_found_by_the_start_of_an_id_and_as_the_last(place: Home) -> No
         find_experiment(place, "zz")
     with pytest.raises(RunError, match="no such experiment"):
         find_experiment(place, "")
-    # both by a name of our own: a drawn id may begin with any letters
-    for made, ident in ((first, "0a000000"), (second, "0a000001")):
+    third = create_experiment(place, "ladder", CONFIG)
+    # all by names of our own: a drawn id may begin with any letters
+    for made, ident in ((first, "0a000000"), (second, "0a000001"), (third, "1b000000")):
         made.folder.rename(folder_of(place) / ident)
     with pytest.raises(RunError, match="0a: fits 2 experiments"):
         find_experiment(place, "0a")

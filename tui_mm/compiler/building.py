@@ -48,7 +48,7 @@ def quickest_settings() -> dict[str, Any]:
     not have is left out."""
     import torch._inductor.config as config
 
-    wanted: dict[str, Any] = {
+    wanted = {
         "precompile_headers": False,  # worth it for many programs, and there is one
         "enable_line_tables": False,  # for those who look into programs with a profiler; three quarters of the file
         "enable_frame_pointer": False,
