@@ -256,7 +256,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     plan = Plan(arguments.repeats, arguments.seconds)
     if arguments.quick:
-        plan = Plan(1, 0.5, 4, 0.2, 0.1, 0.5, 0.5, 0.3, 1, ("lecture",), compiles=False)
+        plan = Plan(1, 0.5, 4, 0.2, 0.1, 0.5, 0.5, 0.3, 2, ("lecture",), compiles=False)
     load_before = os.getloadavg()[0]
     rows: list[Row] = []
     try:
