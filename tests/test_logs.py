@@ -207,6 +207,21 @@ def test_it_follows_a_training_to_its_end(words_file: Path) -> None:
     assert "stopped" in [line.get("event") for line in last]
 
 
+def test_ctrl_c_is_not_lost_where_an_exception_would_be(run: Run, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the midst of taking an object away, as of a lock that was looked at, Python ignores what is raised."""
+
+    class Lock:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with run.store() as store:
+        store.set(status="running")
+    monkeypatch.setattr("tui_mm.cli.logs.time.sleep", lambda seconds: bool(Lock()))
+    with run.training_lock():
+        done = cli("logs", run.id, "--follow")
+    assert (done.code, done.err) == (130, "")
+
+
 def test_a_crash_ends_it_and_is_said(run: Run) -> None:
     """The process that holds the run's lock is killed: nothing is written to the store."""
     with run.store() as store:

@@ -22,6 +22,7 @@ from tui_mm.runs.home import Home, RunError
 from tui_mm.runs.row import AT_WORK
 from tui_mm.runs.run import Run, find_run
 from tui_mm.runs.store import EventRow, RunStore
+from tui_mm.signals import StopRequest, stop_on_signals
 from tui_mm.text import printable
 from tui_mm.worker.client import LOG
 
@@ -66,7 +67,10 @@ def logs_command(reference: str, follow: bool, most: int | None, as_json: bool, 
             printer.events(_last(events, most))
             printer.lines(_last(log.lines(rest=not follow), most))
             if follow:
-                _follow(run, store, log, printer, len(events))
+                with stop_on_signals(signal.SIGINT) as stop:
+                    _follow(run, store, log, printer, len(events), stop)
+                if stop():
+                    return stop.exit_code
             else:
                 _tell(run, run.status_in(store))
             if not printer.has_said:
@@ -76,10 +80,11 @@ def logs_command(reference: str, follow: bool, most: int | None, as_json: bool, 
     return 0
 
 
-def _follow(run: Run, store: RunStore, log: _WorkerLog, printer: _Printer, shown: int) -> None:
-    """Print what comes until the run ends. Raises RunError when it is deleted meanwhile."""
+def _follow(run: Run, store: RunStore, log: _WorkerLog, printer: _Printer, shown: int, stop: StopRequest) -> None:
+    """Print what comes until the run ends or ``stop`` says so: an exception would be lost that comes while a lock is
+    taken away. Raises RunError when the run is deleted meanwhile."""
     changes, said = -1, ""
-    while True:
+    while not stop():
         before = said
         try:
             now = store.changes()
